@@ -1,0 +1,169 @@
+//! Completes the document with what all operations share: the token, the refusals, the headers.
+
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::errors::Contract;
+use super::todo::TodoError;
+use super::v1::{V1Error, V1ErrorBody};
+
+/// The name of the token's scheme.
+const TOKEN: &str = "token";
+
+/// The headers of every answer: name and what it says.
+const EVERYWHERE: &[(&str, &str)] = &[
+    ("X-Correlation-ID", "Finds the request in the log; taken from the request where it is well-formed"),
+    ("X-Content-Type-Options", "`nosniff`"),
+    ("X-Frame-Options", "`DENY`"),
+    ("X-XSS-Protection", "`1; mode=block`"),
+    ("Content-Security-Policy", "`default-src 'self'`"),
+    ("Referrer-Policy", "`strict-origin-when-cross-origin`"),
+    ("Permissions-Policy", "No geolocation, microphone or camera"),
+];
+
+/// The headers of every answer under `/api`.
+const UNDER_API: &[(&str, &str)] =
+    &[("Cache-Control", "`private, no-cache`"), ("Vary", "`Authorization, Origin`")];
+
+/// The headers that belong to a status: status, name and what it says.
+const OF_STATUS: &[(&str, &str, &str)] = &[
+    ("401", "WWW-Authenticate", "`Bearer`, with `error=\"invalid_token\"` when a token was sent"),
+    ("503", "Retry-After", "Seconds after which another try makes sense"),
+];
+
+/// The contracts, and what the names of their shared answers begin with.
+const CONTRACTS: &[(Contract, &str)] = &[(Contract::Todo, "Todo"), (Contract::V1, "V1")];
+
+/// The refusals: status and what it says.
+const REFUSALS: &[(&str, &str)] = &[
+    ("400", "The path, the query or the body is malformed"),
+    ("401", "The token is missing, expired or refused"),
+    ("403", "The path names another user than the token"),
+    ("404", "It is not there, or belongs to someone else"),
+    ("408", "The body did not arrive in time"),
+    ("413", "The body is over the limit"),
+    ("415", "The body is neither JSON nor UTF-8"),
+    ("421", "Dev mode answers only localhost, 127.0.0.1 and [::1]"),
+    ("422", "Validation: every bad field is named"),
+    ("500", "A fault of the server; the cause is in its log"),
+    ("503", "The database or the key set cannot be reached, the server is saturated, or the deadline passed"),
+];
+
+/// The path item of the same operations with the user taken from the token.
+pub fn without_user(mut item: PathItem) -> PathItem {
+    for (_, operation) in operations(&mut item) {
+        if let Some(id) = &mut operation.operation_id {
+            id.push_str("_mine");
+        }
+        if let Some(parameters) = &mut operation.parameters {
+            parameters
+                .retain(|parameter| !matches!(parameter, RefOr::T(parameter) if parameter.name == "user_id"));
+        }
+    }
+    item
+}
+
+/// Adds the token's scheme, the shared refusals and headers, and the version.
+pub fn complete(document: &mut OpenApi) {
+    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    let components = document.components.get_or_insert_default();
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    components.security_schemes.insert(TOKEN.to_owned(), RefOr::T(SecurityScheme::Http(scheme)));
+    components.schemas.insert(TodoError::name().into_owned(), TodoError::schema());
+    components.schemas.insert(V1Error::name().into_owned(), V1Error::schema());
+    components.schemas.insert(V1ErrorBody::name().into_owned(), V1ErrorBody::schema());
+    for (name, description) in EVERYWHERE.iter().chain(UNDER_API) {
+        let header = HeaderBuilder::new().schema(Some(text())).description(Some(*description)).build();
+        components.headers.insert((*name).to_owned(), RefOr::T(header));
+    }
+    for (contract, name) in CONTRACTS {
+        for (status, says) in REFUSALS {
+            let mut response = refusal(contract, says);
+            add_headers(status, true, &mut response);
+            components.responses.insert(format!("{name}{status}"), RefOr::T(response));
+        }
+    }
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            share(path, method, operation);
+        }
+    }
+}
+
+/// The operations of a path with their methods.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("get", item.get.as_mut()),
+        ("post", item.post.as_mut()),
+        ("put", item.put.as_mut()),
+        ("patch", item.patch.as_mut()),
+        ("delete", item.delete.as_mut()),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+fn text() -> RefOr<utoipa::openapi::Schema> {
+    ObjectBuilder::new().schema_type(Type::String).build().into()
+}
+
+/// Adds to one operation what it shares with the others.
+fn share(path: &str, method: &str, operation: &mut Operation) {
+    let under_api = path.starts_with("/api/");
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response {
+            add_headers(status, under_api, response);
+        }
+    }
+    if under_api {
+        operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
+        refuse(path, method, operation);
+    }
+}
+
+/// Adds the headers of every answer, and those that belong to its status.
+fn add_headers(status: &str, under_api: bool, response: &mut Response) {
+    for (_, name, says) in OF_STATUS.iter().filter(|(of, ..)| *of == status) {
+        let header = HeaderBuilder::new().schema(Some(text())).description(Some(*says)).build();
+        response.headers.entry((*name).to_owned()).or_insert(RefOr::T(header));
+    }
+    for (name, _) in EVERYWHERE.iter().chain(if under_api { UNDER_API } else { &[] }) {
+        let header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
+        response.headers.entry((*name).to_owned()).or_insert(header);
+    }
+}
+
+/// Refers to the refusals that the operation's path, query and body can meet.
+fn refuse(path: &str, method: &str, operation: &mut Operation) {
+    let takes_body = operation.request_body.is_some();
+    let takes_query = method == "get" && !path.contains("{id}") && operation.parameters.is_some();
+    let names_row = path.contains("{id}");
+    let contract = Contract::of(path);
+    let name = CONTRACTS.iter().find(|(known, _)| *known == contract).map_or("", |(_, name)| name);
+    for (status, _) in REFUSALS {
+        let met = match *status {
+            "404" => names_row,
+            "408" | "413" | "415" => takes_body,
+            "422" => takes_body || takes_query || names_row,
+            _ => true,
+        };
+        if met {
+            let shared = RefOr::Ref(Ref::from_response_name(format!("{name}{status}")));
+            operation.responses.responses.entry((*status).to_owned()).or_insert(shared);
+        }
+    }
+}
+
+fn refusal(contract: &Contract, says: &str) -> Response {
+    let schema = match contract {
+        Contract::Todo => TodoError::name(),
+        Contract::V1 => V1Error::name(),
+    };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    ResponseBuilder::new().description(says).content("application/json", content).build()
+}

@@ -1,0 +1,150 @@
+//! What handlers share, and the middleware in one list, outermost first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::FromRef;
+use tower::ServiceBuilder;
+
+use crate::api::{self, unwritten::UnwrittenErrors};
+use crate::auth::dev::dev_secret;
+use crate::auth::verifier::Verifier;
+use crate::clock::Clock;
+use crate::config::{Config, Environment};
+use crate::db::Db;
+use crate::http::around::AroundLayer;
+use crate::http::correlation::Correlation;
+use crate::http::cors::{self, Origins};
+use crate::http::headers::SecurityHeaders;
+use crate::http::limits::Limits;
+use crate::http::log::requests::{RequestLog, TellRoute};
+use crate::http::panic::CatchPanic;
+use crate::http::{docs, health};
+use crate::users::KnownClaims;
+
+/// What handlers share.
+#[derive(Debug)]
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// The verifier of tokens.
+    pub verifier: Verifier,
+    /// Time and chance.
+    pub clock: Clock,
+    /// The claims that are known to be in the database.
+    pub known_claims: KnownClaims,
+    /// The server is on its way out.
+    pub stopping: Flag,
+    /// The tables are not what this version needs: migrations wait for the database, or for somebody to run them.
+    pub migrations_pending: Flag,
+}
+
+/// A switch that several tasks see; down at first. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Flag(Arc<AtomicBool>);
+
+impl Flag {
+    /// Turns it on.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Turns it off.
+    pub fn lower(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it is on.
+    pub fn is_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl FromRef<Arc<App>> for Verifier {
+    fn from_ref(app: &Arc<App>) -> Self {
+        app.verifier.clone()
+    }
+}
+
+impl FromRef<Arc<App>> for Clock {
+    fn from_ref(app: &Arc<App>) -> Self {
+        app.clock.clone()
+    }
+}
+
+impl App {
+    /// Opens what the settings name: the database (down is no failure: it is tried again in the background), the keys.
+    ///
+    /// # Errors
+    /// One line that names the variable and the cure.
+    pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>, String> {
+        let dev_secret = match config.auth.dev_mode() {
+            true => Some(dev_secret(config.data_dir())?),
+            false => None,
+        };
+        let verifier = Verifier::new(&config.auth, dev_secret)?;
+        verifier.start();
+        let db = Db::open(&config.database).await?;
+        let (stopping, migrations_pending) = (Flag::default(), Flag::default());
+        let known_claims = KnownClaims::default();
+        Ok(Arc::new(Self { config, db, verifier, clock, known_claims, stopping, migrations_pending }))
+    }
+}
+
+/// Every route, inside every layer.
+pub fn router(app: Arc<App>) -> Router {
+    let front = Front::of(&app);
+    let routes =
+        Router::from(api::routes().merge(health::routes())).merge(docs::routes(api::openapi)).with_state(app);
+    front.before(routes)
+}
+
+/// What the middleware needs of the settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Front {
+    pub(crate) clock: Clock,
+    pub(crate) production: bool,
+    /// Whether a body may say why a token was refused.
+    pub(crate) open_refusals: bool,
+    pub(crate) origins: Origins,
+    pub(crate) limits: Limits,
+}
+
+impl Front {
+    fn of(app: &App) -> Self {
+        let config = &app.config;
+        let production = config.environment == Environment::Production;
+        let better_auth = config.auth.better_auth_origin();
+        Self {
+            clock: app.clock.clone(),
+            production,
+            open_refusals: config.auth.dev_mode() || config.log.debug,
+            origins: Origins::new(&config.http.allowed_origins, better_auth, production),
+            limits: Limits {
+                request_timeout: config.limits.request_timeout,
+                body: config.limits.body,
+                only_local_names: config.auth.dev_mode(),
+            },
+        }
+    }
+
+    /// The middleware, outermost first, before `routes`. It stands before the router, not in it, because it decides
+    /// what is routed.
+    pub(crate) fn before(self, routes: Router) -> Router {
+        let layers = ServiceBuilder::new()
+            .layer(AroundLayer(Correlation::new(self.clock)))
+            .layer(RequestLog)
+            .layer(AroundLayer(SecurityHeaders { production: self.production }))
+            .layer(cors::layer(self.origins))
+            .layer(AroundLayer(UnwrittenErrors { open: self.open_refusals }))
+            .layer(CatchPanic)
+            .layer(self.limits);
+        Router::new().fallback_service(layers.service(routes.layer(AroundLayer(TellRoute))))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! The names of all variables, those of coming versions too, so that a slip of the finger does not pass unseen.
+
+use super::Reader;
+
+/// What this version acts on.
+const ACTED_ON: &[&str] = &[
+    "ALLOWED_ORIGINS",
+    "AUTO_MIGRATE",
+    "BETTER_AUTH_JWKS_URL",
+    "BETTER_AUTH_SECRET",
+    "BETTER_AUTH_SESSIONS",
+    "BETTER_AUTH_URL",
+    "BODY_LIMIT",
+    "DATABASE_ACQUIRE_TIMEOUT",
+    "DATABASE_DIRECT_URL",
+    "DATABASE_POOL_OVERFLOW",
+    "DATABASE_POOL_SIZE",
+    "DATABASE_PREPARED",
+    "DATABASE_SCHEMA",
+    "DATABASE_STATEMENT_TIMEOUT",
+    "DATABASE_URL",
+    "DEBUG",
+    "ENVIRONMENT",
+    "HOST",
+    "JWT_ALGORITHM",
+    "JWT_AUDIENCE",
+    "JWT_ISSUER",
+    "JWT_PUBLIC_KEY",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "NEON_DATABASE_URL",
+    "PORT",
+    "REQUEST_TIMEOUT",
+    "SHUTDOWN_DELAY",
+    "SHUTDOWN_GRACE",
+    "USER_ID_CLAIMS",
+    "WORKERS",
+];
+
+/// What this version does not act on, each with the values that ask for nothing more than it does anyway.
+const NOT_YET: &[(&str, &[&str])] = &[
+    ("DELETE_STATUS", &[]),
+    ("METRICS_ADDRESS", &[]),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", &[]),
+    ("RATE_LIMIT", &["off"]),
+    ("REDIS_URL", &[]),
+    ("REQUIRE_IF_MATCH", &["off", "false"]),
+    ("TODO_COMPLETED_FIELD", &["completed"]),
+    ("TODO_ERRORS", &["flat"]),
+    ("TODO_IDS", &["uuid"]),
+    ("TODO_LIST", &["array"]),
+    ("TODO_PUT", &["replace"]),
+    ("TRUSTED_PROXIES", &[]),
+];
+
+/// Whether a variable of that name is one of ours.
+pub(super) fn is_known(name: &str) -> bool {
+    all().any(|known| known == name)
+}
+
+/// A fence that this version does not have. Whoever asks for it must not run without it.
+const REFUSED: &str = "DATABASE_RLS";
+
+fn all() -> impl Iterator<Item = &'static str> {
+    ACTED_ON.iter().copied().chain(NOT_YET.iter().map(|(name, _)| *name)).chain([REFUSED])
+}
+
+/// Warns of names one edit away from a known one, and of settings that this version does not act on.
+pub(super) fn warn(reader: &mut Reader) {
+    let unknown: Vec<String> = reader.names().filter(|name| !is_known(name)).map(str::to_owned).collect();
+    for name in unknown {
+        if let Some(meant) = all().find(|known| one_edit_apart(&name, known)) {
+            reader.warning(
+                &name,
+                format_args!("is no variable of this server and is ignored: did you mean {meant}?"),
+            );
+        }
+    }
+    if reader.switch(REFUSED, false) {
+        reader.problem(
+            REFUSED,
+            "must not be on: this version has no row level security, so unset it or wait for one that has",
+        );
+    }
+    for (name, neutral) in NOT_YET {
+        let asks =
+            reader.text(name).is_some_and(|text| !neutral.contains(&text.to_ascii_lowercase().as_str()));
+        if asks {
+            reader.warning(
+                name,
+                "is not acted on by this version: take it out, the server runs as if it were not set",
+            );
+        }
+    }
+}
+
+/// Whether one inserted, dropped or changed character, or two swapped neighbours, make the one out of the other.
+fn one_edit_apart(a: &str, b: &str) -> bool {
+    let (a, b) = if a.len() <= b.len() { (a.as_bytes(), b.as_bytes()) } else { (b.as_bytes(), a.as_bytes()) };
+    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    match b.len() - a.len() {
+        0 if same == a.len() => false,
+        0 => {
+            let swapped = same + 1 < a.len() && a[same] == b[same + 1] && a[same + 1] == b[same];
+            a[same + 1..] == b[same + 1..] || (swapped && a[same + 2..] == b[same + 2..])
+        }
+        1 => a[same..] == b[same + 1..],
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(vars: &[(&str, &str)]) -> Vec<String> {
+        let mut reader = Reader::new(vars.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        warn(&mut reader);
+        reader.into_notes().1
+    }
+
+    #[test]
+    fn knows_one_edit_from_none_and_from_two() {
+        for (a, b) in
+            [("PORTS", "PORT"), ("PRT", "PORT"), ("PART", "PORT"), ("PROT", "PORT"), ("XPORT", "PORT")]
+        {
+            assert!(one_edit_apart(a, b) && one_edit_apart(b, a), "{a} {b}");
+        }
+        for (a, b) in [("PORT", "PORT"), ("POTS", "PORT"), ("TROP", "PORT"), ("HOME", "HOST"), ("", "PORT")] {
+            assert!(!one_edit_apart(a, b) && !one_edit_apart(b, a), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn no_two_known_names_are_one_edit_apart() {
+        for name in all() {
+            assert!(all().all(|other| !one_edit_apart(name, other)), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_the_variable_that_was_meant() {
+        let found = warnings(&[("DATABASE_ULR", "canary"), ("SHELL", "/bin/sh")]);
+        let expected =
+            "DATABASE_ULR is no variable of this server and is ignored: did you mean DATABASE_URL?";
+        assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn says_what_this_version_leaves_undone() {
+        let found =
+            warnings(&[("REDIS_URL", "redis://:canary@x"), ("TODO_LIST", "Array"), ("TODO_PUT", "partial")]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("REDIS_URL is not acted on by this version"));
+        assert!(found[1].starts_with("TODO_PUT is not acted on by this version"));
+        assert!(!found.concat().contains("canary"));
+    }
+
+    #[test]
+    fn the_sample_file_documents_what_is_acted_on_and_nothing_else() {
+        let sample = include_str!("../../.env.example");
+        let mut documented: Vec<_> = sample
+            .lines()
+            .filter_map(|line| line.strip_prefix('#')?.split_once('=').map(|(name, _)| name))
+            .filter(|name| {
+                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            })
+            .collect();
+        documented.sort_unstable();
+        documented.dedup();
+        assert_eq!(documented, ACTED_ON);
+        assert!(
+            sample.lines().all(|line| line.is_empty() || line.starts_with('#')),
+            "nothing is set by a plain copy"
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! The database: PostgreSQL or embedded SQLite behind one small face; it knows no table's rules.
+//!
+//! One SQL text serves both engines. It is written lower case with `$n` placeholders and `@name` for
+//! one of our tables (the schema of `DATABASE_SCHEMA` is put before it on PostgreSQL, nothing on SQLite);
+//! on SQLite `$n` becomes `?n`. `$1` is always the owner: [`Scope`] binds it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::auth::user_id::UserId;
+use crate::config::database::{DatabaseConfig, DatabaseUrl};
+
+mod bounded;
+pub mod draft;
+mod error;
+pub mod inspect;
+mod job;
+pub mod migrate;
+mod postgres;
+mod row;
+mod sqlite;
+mod statement;
+mod text;
+mod wait;
+
+pub use error::DbError;
+pub use row::Row;
+pub use statement::{Engine, Plan, Statement, Step, Value, When};
+pub use wait::spread;
+
+use job::Job;
+
+/// The database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db(Arc<Backend>);
+
+#[derive(Debug)]
+enum Backend {
+    Postgres(Arc<postgres::Postgres>),
+    Sqlite(Box<sqlite::Sqlite>),
+}
+
+impl Db {
+    /// Opens the database that the settings name. A PostgreSQL server may be down: it is tried again in the
+    /// background and by every request. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// One line with the cure: a root certificate that does not read, a SQLite file that does not open.
+    pub async fn open(config: &DatabaseConfig) -> Result<Self, String> {
+        let backend = match &config.url {
+            DatabaseUrl::Postgres(url) => Backend::Postgres(postgres::Postgres::open(config, url)?),
+            DatabaseUrl::Sqlite(path) => Backend::Sqlite(Box::new(sqlite::Sqlite::open(config, path).await?)),
+        };
+        Ok(Self(Arc::new(backend)))
+    }
+
+    /// Which engine it is.
+    pub fn engine(&self) -> Engine {
+        match &*self.0 {
+            Backend::Postgres(_) => Engine::Postgres,
+            Backend::Sqlite(_) => Engine::Sqlite,
+        }
+    }
+
+    /// One user's view of the database until `deadline`; every statement through it has the user at `$1`.
+    pub fn scope<'a>(&'a self, user: &'a UserId, deadline: Instant) -> Scope<'a> {
+        Scope { db: self, user, deadline }
+    }
+
+    /// Asks the database for a sign of life (and, on SQLite, that the last write did not fail for a full disk).
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when it gives none until `deadline`.
+    pub async fn ping(&self, deadline: Instant) -> Result<(), DbError> {
+        match &*self.0 {
+            Backend::Postgres(postgres) => postgres.ping(deadline).await,
+            Backend::Sqlite(sqlite) => sqlite.ping(deadline).await,
+        }
+    }
+
+    /// Ends all connections; SQLite checkpoints its log. Whatever is asked afterwards is unavailable.
+    pub async fn close(&self) {
+        match &*self.0 {
+            Backend::Postgres(postgres) => postgres.close(),
+            Backend::Sqlite(sqlite) => sqlite.close().await,
+        }
+    }
+}
+
+/// One user's view of the database: `$1` of every statement is that user's id.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    db: &'a Db,
+    user: &'a UserId,
+    deadline: Instant,
+}
+
+impl Scope<'_> {
+    /// Nothing is begun after the deadline, however quickly it could be done.
+    fn in_time(&self) -> Result<(), DbError> {
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        Err(DbError::Unavailable("the deadline has passed".to_owned()))
+    }
+
+    /// Which engine it is.
+    pub fn engine(&self) -> Engine {
+        self.db.engine()
+    }
+
+    /// Reads rows outside any transaction.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] and [`DbError::Fault`].
+    pub async fn read(&self, statement: Statement) -> Result<Vec<Row>, DbError> {
+        let mut results = self.read_all(vec![statement]).await?;
+        results.pop().ok_or_else(|| DbError::Fault("a read without a result".to_owned()))
+    }
+
+    /// Reads several statements in one round trip, each its own snapshot.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] and [`DbError::Fault`], for all of them.
+    pub async fn read_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, DbError> {
+        self.in_time()?;
+        let job = Job::reads(self.user, statements, self.deadline);
+        let read = match &*self.db.0 {
+            Backend::Postgres(postgres) => postgres.read(job).await,
+            Backend::Sqlite(sqlite) => sqlite.read(job).await,
+        };
+        read.inspect_err(log)
+    }
+
+    /// Runs the steps in one transaction, pipelined where no step waits for another; answers after the commit,
+    /// with the rows of each step (none for a step that did not run). A single step is its own transaction.
+    /// After the deadline it is cancelled and its outcome awaited; known rollbacks (40001, 40P01) run again.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] and [`DbError::Fault`]: nothing was changed. [`DbError::OutcomeUnknown`]: the link
+    /// broke while the commit was under way.
+    pub async fn write(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
+        self.in_time()?;
+        let job = Job::writes(self.user, steps, self.deadline);
+        let written = match &*self.db.0 {
+            Backend::Postgres(postgres) => postgres.write(job).await,
+            Backend::Sqlite(sqlite) => sqlite.write(job).await,
+        };
+        written.inspect_err(log)
+    }
+}
+
+/// Here, where the request's own log fields are at hand; the caller only learns the kind.
+fn log(error: &DbError) {
+    match error {
+        DbError::Unavailable(text) => tracing::warn!(target: "db", error = text, "database unavailable"),
+        DbError::OutcomeUnknown(text) => {
+            tracing::error!(target: "db", error = text, "outcome of a commit unknown");
+        }
+        DbError::Fault(text) => tracing::error!(target: "db", error = text, "database fault"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! PostgreSQL: reads that an index serves on a shared lane, everything else on a pool.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+
+use crate::config::database::{DatabaseConfig, PostgresUrl};
+
+use super::job::{Job, Owner};
+use super::text::Texts;
+use super::{DbError, Engine, Plan, Row, Statement};
+
+mod batch;
+pub(super) mod cell;
+pub(super) mod connector;
+mod exclusive;
+pub(super) mod lane;
+mod pool;
+mod reach;
+mod tls;
+mod transaction;
+pub(super) mod trouble;
+
+use batch::Query;
+use connector::Connector;
+use exclusive::Exclusive;
+use lane::{Lane, Shared};
+use trouble::{Kind, Trouble};
+
+/// Connections on the read lane. More were not faster on two cores; each further one needs its measured figure.
+const LANE: usize = 2;
+
+/// How much longer than the statement timeout the server may take to say so, before its silence counts as an answer.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A PostgreSQL server, perhaps behind a transaction pooler.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    texts: Texts,
+    /// None behind a pooler, and once closed.
+    lane: ArcSwapOption<Lane>,
+    exclusive: Arc<Exclusive>,
+    statement_timeout: Duration,
+}
+
+impl Postgres {
+    pub(super) fn open(config: &DatabaseConfig, url: &PostgresUrl) -> Result<Arc<Self>, String> {
+        let pooled = config.is_pooled();
+        let timeout = config.statement_timeout;
+        let connector = Connector::new(config, url, (!pooled).then_some(timeout))?;
+        let most = (config.pool_size + config.pool_overflow).max(1);
+        let shared = if pooled { 0 } else { LANE.min(most - 1) };
+        let lane = (shared > 0).then(|| Arc::new(Lane::open(&connector, shared, pool::OLDEST)));
+        let exclusive = Exclusive::open(connector, config, most - shared, pooled)?;
+        tracing::debug!(target: "creatorvault::db", pooled, shared, exclusive = most - shared, "database opened");
+        Ok(Arc::new(Self {
+            texts: Texts::new(Engine::Postgres, &config.schema),
+            lane: ArcSwapOption::new(lane),
+            exclusive: Arc::new(exclusive),
+            statement_timeout: timeout,
+        }))
+    }
+
+    pub(super) async fn read(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
+        let steady = job.steps.iter().all(|step| step.statement.plan == Plan::Steady);
+        match self.lane.load_full() {
+            Some(lane) if steady => self.on_lane(&lane, &job).await,
+            _ => {
+                let texts = self.texts(&job);
+                self.exclusive.read(job, texts).await
+            }
+        }
+    }
+
+    pub(super) async fn write(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
+        job.check()?;
+        let texts = self.texts(&job);
+        self.exclusive.write(job, texts).await
+    }
+
+    fn texts(&self, job: &Job) -> Vec<Arc<str>> {
+        job.steps.iter().map(|step| self.texts.translate(&step.statement.sql)).collect()
+    }
+
+    /// A sign of life, on the lane where there is one.
+    pub(super) async fn ping(&self, deadline: Instant) -> Result<(), DbError> {
+        let statement = Statement { sql: "select 1".into(), params: Vec::new(), plan: Plan::Steady };
+        let step = super::Step { statement, when: super::When::Always };
+        self.read(Job { owner: Owner::Nobody, steps: vec![step], deadline }).await.map(|_| ())
+    }
+
+    pub(super) fn close(&self) {
+        self.lane.store(None);
+        self.exclusive.close();
+    }
+
+    /// Reads on the lane; once more when the connection turns out to be gone, on a new one, or a statement outdated.
+    async fn on_lane(&self, lane: &Lane, job: &Job) -> Result<Vec<Vec<Row>>, DbError> {
+        let limit = job.deadline.min(Instant::now() + self.statement_timeout + GRACE);
+        let slot = lane.slot().ok_or_else(DbError::closed)?;
+        let queries: Vec<Query<'_>> = job
+            .steps
+            .iter()
+            .map(|step| {
+                Query::new(self.texts.translate(&step.statement.sql), &job.owner, &step.statement.params)
+            })
+            .collect();
+        let first = slot.connection(None, limit).await?;
+        let trouble = match self.try_on(&first, &queries, limit, job.deadline).await {
+            Ok(read) => return Ok(read),
+            Err(trouble) => trouble,
+        };
+        let second = if trouble.kind == Kind::Replanned {
+            queries.iter().for_each(|query| first.forget(&query.text));
+            first
+        } else if trouble.evicts() {
+            first.evict();
+            slot.connection(Some(&first), limit).await?
+        } else {
+            return Err(trouble.unchanged());
+        };
+        tracing::debug!(target: "creatorvault::db", error = trouble.text, "reading again");
+        let again = self.try_on(&second, &queries, limit, job.deadline).await;
+        again.map_err(|trouble| failed(&second, trouble))
+    }
+
+    async fn try_on(
+        &self,
+        shared: &Shared,
+        queries: &[Query<'_>],
+        limit: Instant,
+        deadline: Instant,
+    ) -> Result<Vec<Vec<Row>>, Trouble> {
+        let reading = batch::read_shared(shared, queries);
+        match tokio::time::timeout_at(limit.into(), reading).await {
+            Ok(read) => read.map_err(|error| Trouble::of(&error)),
+            Err(_) => {
+                // Past the statement timeout the server would have answered if it could.
+                if limit < deadline {
+                    shared.evict();
+                }
+                Err(Trouble::out_of_time())
+            }
+        }
+    }
+}
+
+/// The second failure of a read.
+fn failed(shared: &Shared, trouble: Trouble) -> DbError {
+    if trouble.evicts() {
+        shared.evict();
+    }
+    trouble.unchanged()
+}

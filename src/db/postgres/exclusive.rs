@@ -1,0 +1,282 @@
+//! Work on a connection that nobody shares. It runs in a task that owns the connection, so that a caller who goes
+//! away leaves neither an open transaction nor a busy connection in the pool.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Object;
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+
+use crate::config::database::DatabaseConfig;
+use crate::db::job::Job;
+use crate::db::{DbError, Row};
+
+use super::GRACE;
+use super::connector::Connector;
+use super::pool::Pool;
+use super::transaction::{Again, Begin, Failure, Progress, Transaction, queries};
+use super::trouble::Trouble;
+
+type Rows = Vec<Vec<Row>>;
+
+/// How long the outcome of a cancelled write is waited for.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// How often a known conflict (40001, 40P01) runs again.
+const CONFLICTS: u32 = 3;
+
+/// Connections for one request at a time.
+#[derive(Debug)]
+pub(super) struct Exclusive {
+    pool: Pool,
+    connector: Connector,
+    /// Behind a transaction pooler: nothing named, every statement inside `begin` and `commit`.
+    pooled: bool,
+    acquire_timeout: Duration,
+    statement_timeout: Duration,
+}
+
+/// A connection that goes back to the pool only when it is said to be clean.
+#[derive(Debug)]
+struct Held(Option<Object>);
+
+impl Held {
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(object) = self.0.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl Exclusive {
+    pub(super) fn open(
+        connector: Connector,
+        config: &DatabaseConfig,
+        size: usize,
+        pooled: bool,
+    ) -> Result<Self, String> {
+        let pool = Pool::open(&connector, size, config.acquire_timeout)?;
+        let acquire_timeout = config.acquire_timeout;
+        Ok(Self { pool, connector, pooled, acquire_timeout, statement_timeout: config.statement_timeout })
+    }
+
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+
+    /// Reads; a caller who goes away ends them.
+    pub(super) async fn read(self: &Arc<Self>, job: Job, texts: Vec<Arc<str>>) -> Result<Rows, DbError> {
+        let held = Held(Some(self.pool.acquire(job.deadline).await?));
+        let (_caller, gone) = oneshot::channel::<()>();
+        let own = self.clone();
+        let task = tokio::spawn(async move { own.reads(held, &job, &texts, gone).await }.in_current_span());
+        task.await.unwrap_or_else(|_| Err(DbError::unavailable("a read ended early")))
+    }
+
+    /// Writes; a caller who goes away does not stop them.
+    pub(super) async fn write(self: &Arc<Self>, job: Job, texts: Vec<Arc<str>>) -> Result<Rows, DbError> {
+        let held = Held(Some(self.pool.acquire(job.deadline).await?));
+        let own = self.clone();
+        let task = tokio::spawn(async move { own.writes(held, &job, &texts).await }.in_current_span());
+        task.await.unwrap_or_else(|_| Err(DbError::OutcomeUnknown("a write ended early".to_owned())))
+    }
+
+    /// When a try is given up from here. Behind a pooler the server knows the deadline itself, and may take a moment
+    /// longer to say so.
+    fn limit(&self, job: &Job) -> Instant {
+        let timeout = Instant::now() + self.statement_timeout + GRACE;
+        if self.pooled { timeout.min(job.deadline + GRACE) } else { timeout.min(job.deadline) }
+    }
+
+    /// For one transaction only: a pooler hands what a session sets to its other clients. The deadline goes in too,
+    /// because poolers may hold back cancel requests (PgBouncer 1.18 sends one at a time when its pool is full).
+    fn timeout(&self, job: &Job) -> String {
+        let left = job.deadline.saturating_duration_since(Instant::now()).min(self.statement_timeout);
+        format!("set local statement_timeout = {}", left.as_millis().max(1))
+    }
+
+    async fn reads(
+        &self,
+        mut held: Held,
+        job: &Job,
+        texts: &[Arc<str>],
+        mut gone: oneshot::Receiver<()>,
+    ) -> Result<Rows, DbError> {
+        let mut retried = false;
+        loop {
+            let object = held.0.as_ref().ok_or_else(DbError::closed)?;
+            let failure = match self.read_until(object, job, texts, &mut gone).await {
+                Some(Ok(rows)) => {
+                    held.give_back();
+                    return Ok(rows);
+                }
+                Some(Err(failure)) => failure,
+                None => {
+                    self.connector.cancel(object.cancel_token()).await;
+                    return Err(DbError::out_of_time());
+                }
+            };
+            if !failure.evict {
+                held.give_back();
+                return Err(failure.error);
+            }
+            if retried || failure.again == Again::No {
+                return Err(failure.error);
+            }
+            retried = true;
+            tracing::debug!(target: "creatorvault::db", error = %failure.error, "reading again on another connection");
+            held = Held(Some(self.pool.replace(job.deadline).await?));
+        }
+    }
+
+    /// One try; none when its time is up or its caller has gone.
+    async fn read_until(
+        &self,
+        object: &Object,
+        job: &Job,
+        texts: &[Arc<str>],
+        gone: &mut oneshot::Receiver<()>,
+    ) -> Option<Result<Rows, Failure>> {
+        let progress = Progress::default();
+        tokio::select! {
+            ended = self.try_read(object, job, texts, &progress) => Some(ended),
+            () = tokio::time::sleep_until(self.limit(job).into()) => None,
+            _ = gone => None,
+        }
+    }
+
+    async fn try_read(
+        &self,
+        object: &Object,
+        job: &Job,
+        texts: &[Arc<str>],
+        progress: &Progress,
+    ) -> Result<Rows, Failure> {
+        let queries = queries(job, texts);
+        if self.pooled {
+            let begin = format!("begin; {}", self.timeout(job));
+            let begin = Begin::Along(&begin);
+            return Transaction { client: object, begin, named: false, queries, job, progress }
+                .run()
+                .await
+                .map_err(reread);
+        }
+        let reads = queries.iter().map(|query| Box::pin(query.run(object, None))).collect();
+        let answers: Result<Rows, _> = super::batch::in_order(reads).await.into_iter().collect();
+        answers.map_err(|failed| {
+            let trouble = Trouble::of(&failed.error);
+            let evict = trouble.evicts();
+            reread(Failure {
+                error: trouble.unchanged(),
+                evict,
+                again: if evict { Again::Elsewhere } else { Again::No },
+            })
+        })
+    }
+
+    async fn writes(&self, mut held: Held, job: &Job, texts: &[Arc<str>]) -> Result<Rows, DbError> {
+        let (mut conflicts, mut moved) = (0, false);
+        loop {
+            let object = held.0.as_ref().ok_or_else(DbError::closed)?;
+            let failure = match self.try_write(object, job, texts).await {
+                Ok((rows, clean)) => {
+                    if clean {
+                        held.give_back();
+                    }
+                    return Ok(rows);
+                }
+                Err(failure) => failure,
+            };
+            if failure.evict {
+                held = Held(None);
+            }
+            let in_time = Instant::now() < job.deadline;
+            match failure.again {
+                Again::Here if conflicts < CONFLICTS && in_time => {
+                    conflicts += 1;
+                    tracing::debug!(target: "creatorvault::db", error = %failure.error, "running a write again after a conflict");
+                    tokio::time::sleep(Duration::from_millis(5).mul_f64(crate::db::wait::chance())).await;
+                }
+                Again::Elsewhere if !moved && in_time => {
+                    moved = true;
+                    tracing::debug!(target: "creatorvault::db", error = %failure.error, "running a write on another connection");
+                    held = Held(Some(self.pool.replace(job.deadline).await?));
+                }
+                Again::No | Again::Here | Again::Elsewhere => {
+                    held.give_back();
+                    return Err(failure.error);
+                }
+            }
+        }
+    }
+
+    /// Waits for the pooler to give a server connection, no longer than for one of our own.
+    async fn begin_pooled(&self, transaction: &Transaction<'_>) -> Result<(), Failure> {
+        let limit = transaction.job.deadline.min(Instant::now() + self.acquire_timeout);
+        let begun = tokio::time::timeout_at(limit.into(), transaction.begin()).await;
+        begun.unwrap_or_else(|_| {
+            let error = DbError::unavailable("the pooler had no server connection in time");
+            Err(Failure { error, evict: true, again: Again::No })
+        })
+    }
+
+    /// One try; with the rows comes whether the connection may be used again. Past its time it is cancelled, and its
+    /// outcome awaited: what has committed is a success.
+    async fn try_write(
+        &self,
+        object: &Object,
+        job: &Job,
+        texts: &[Arc<str>],
+    ) -> Result<(Rows, bool), Failure> {
+        let progress = Progress::default();
+        let begin = if job.steps.len() == 1 { Begin::Never } else { Begin::Along("begin") };
+        let queries = queries(job, texts);
+        let mut transaction =
+            Transaction { client: object, begin, named: !self.pooled, queries, job, progress: &progress };
+        let timeout;
+        if self.pooled {
+            self.begin_pooled(&transaction).await?;
+            timeout = self.timeout(job);
+            transaction.begin = Begin::Before(&timeout);
+        }
+        let mut running = pin!(transaction.run());
+        if let Ok(ended) = tokio::time::timeout_at(self.limit(job).into(), &mut running).await {
+            return ended.map(|rows| (rows, true));
+        }
+        let settling = async {
+            if progress.begun() {
+                tokio::join!(self.connector.cancel(object.cancel_token()), &mut running).1
+            } else {
+                (&mut running).await
+            }
+        };
+        let failure = match tokio::time::timeout(SETTLE, settling).await {
+            // The cancel request may still be on its way, and must not hit the next statement.
+            Ok(Ok(rows)) => return Ok((rows, false)),
+            Ok(Err(failure)) => failure,
+            Err(_) if progress.committing() => {
+                Failure::from(DbError::OutcomeUnknown("no answer in time".to_owned()))
+            }
+            Err(_) => Failure::from(DbError::out_of_time()),
+        };
+        Err(Failure { evict: true, again: Again::No, ..failure })
+    }
+}
+
+/// A read has no outcome that could be unknown: it may always run again.
+fn reread(failure: Failure) -> Failure {
+    match failure.error {
+        DbError::OutcomeUnknown(text) => {
+            Failure { error: DbError::Unavailable(text), evict: true, again: Again::Elsewhere }
+        }
+        DbError::Unavailable(_) | DbError::Fault(_) => failure,
+    }
+}

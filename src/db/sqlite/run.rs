@@ -1,0 +1,64 @@
+//! Runs statements on a SQLite connection.
+
+use std::sync::Arc;
+
+use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
+use rusqlite::{Connection, Error, ToSql};
+
+use crate::db::job::{Job, Owner, runs};
+use crate::db::row::write_tags;
+use crate::db::{Row, Value};
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Text(Some(text)) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Text(None) | Self::Time(None) => ToSqlOutput::Borrowed(ValueRef::Null),
+            Self::Uuid(uuid) => ToSqlOutput::Borrowed(ValueRef::Blob(uuid.as_bytes())),
+            Self::Int(int) => ToSqlOutput::Borrowed(ValueRef::Integer(*int)),
+            Self::Bool(bool) => ToSqlOutput::Borrowed(ValueRef::Integer((*bool).into())),
+            Self::Time(Some(time)) => ToSqlOutput::Borrowed(ValueRef::Integer(time.micros())),
+            Self::Tags(tags) => {
+                let json = write_tags(tags).map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
+                ToSqlOutput::Owned(Cell::Text(json))
+            }
+        })
+    }
+}
+
+/// Runs the steps of a job in their order, each when its condition holds.
+pub(super) fn steps(connection: &Connection, job: &Job, texts: &[Arc<str>]) -> Result<Vec<Vec<Row>>, Error> {
+    let mut results = Vec::with_capacity(job.steps.len());
+    for (step, text) in job.steps.iter().zip(texts) {
+        let rows = if runs(step.when, &results) == Some(true) {
+            query(connection, text, &job.owner, &step.statement.params)?
+        } else {
+            Vec::new()
+        };
+        results.push(rows);
+    }
+    Ok(results)
+}
+
+/// Runs one statement with the owner at `?1` and the parameters behind it.
+fn query(connection: &Connection, text: &str, owner: &Owner, params: &[Value]) -> Result<Vec<Row>, Error> {
+    let mut statement = connection.prepare_cached(text)?;
+    let own = usize::from(owner.id().is_some());
+    if statement.parameter_count() != own + params.len() {
+        return Err(Error::InvalidParameterCount(own + params.len(), statement.parameter_count()));
+    }
+    if let Some(id) = owner.id() {
+        statement.raw_bind_parameter(1, id)?;
+    }
+    for (i, param) in params.iter().enumerate() {
+        statement.raw_bind_parameter(own + i + 1, param)?;
+    }
+    let columns = statement.column_count();
+    let mut found = Vec::new();
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        let cells = (0..columns).map(|i| row.get::<_, Cell>(i)).collect::<Result<Vec<_>, _>>()?;
+        found.push(Row::from(cells));
+    }
+    Ok(found)
+}

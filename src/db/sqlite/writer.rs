@@ -1,0 +1,254 @@
+//! The one thread that writes. Commits share their sync: it takes what has queued up, runs each write in a savepoint
+//! of its own, and answers all of them only after the commit of their group.
+
+use std::convert::Infallible as Never;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
+use rusqlite::{Connection, Error};
+use tokio::sync::oneshot;
+
+use crate::db::job::Job;
+use crate::db::{DbError, Row};
+
+use super::Patience;
+use super::connection::{open_for_writing, refused};
+use super::limit::Limit;
+use super::readers::STACK;
+
+mod group;
+
+/// Writes that may wait; more are refused at once.
+const QUEUE: usize = 4096;
+
+/// Writes that share a commit.
+const GROUP: usize = 128;
+
+/// How much longer than its deadline a write that has begun is waited for.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// The states of a queued write.
+const WAITING: u8 = 0;
+const BEGUN: u8 = 1;
+const COMMITTING: u8 = 2;
+const GIVEN_UP: u8 = 3;
+
+type Answer = Result<Vec<Vec<Row>>, DbError>;
+
+/// The way to the writer.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Sender<Task>,
+    /// Taken away when the thread shall end.
+    open: Mutex<Option<Sender<Never>>>,
+    failing: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Task {
+    Write(Write),
+    /// A small write that changes nothing, to see whether writing works.
+    Probe(oneshot::Sender<Result<(), DbError>>),
+}
+
+/// What the thread takes its tasks from.
+#[derive(Debug)]
+struct Inbox {
+    tasks: Receiver<Task>,
+    closing: Receiver<Never>,
+}
+
+impl Inbox {
+    /// The next task; none when the thread shall end and nothing is left.
+    fn next(&self) -> Option<Task> {
+        select! {
+            recv(self.tasks) -> task => task.ok(),
+            recv(self.closing) -> _ => self.tasks.try_recv().ok(),
+        }
+    }
+}
+
+/// A write in the queue.
+#[derive(Debug)]
+struct Write {
+    job: Job,
+    texts: Vec<Arc<str>>,
+    queued: Instant,
+    state: Arc<AtomicU8>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The thread's own side.
+struct Desk {
+    path: PathBuf,
+    connection: Connection,
+    limit: Limit,
+    patience: Patience,
+    /// Whether the last write failed for the disk's sake.
+    failing: Arc<AtomicBool>,
+}
+
+impl Writer {
+    /// Opens the file and starts the thread.
+    pub(super) async fn open(path: &Path, patience: Patience) -> Result<(Self, JoinHandle<()>), String> {
+        let (queue, tasks) = bounded(QUEUE);
+        let (open, closing) = bounded(0);
+        let inbox = Inbox { tasks, closing };
+        let (opened, opening) = oneshot::channel();
+        let failing = Arc::new(AtomicBool::new(false));
+        let (path, own) = (path.to_owned(), failing.clone());
+        let run = move || match Desk::open(&path, patience, own) {
+            Ok(desk) => {
+                drop(opened.send(Ok(())));
+                desk.run(&inbox);
+            }
+            Err(text) => drop(opened.send(Err(text))),
+        };
+        let thread = std::thread::Builder::new().name("db-write".to_owned()).stack_size(STACK).spawn(run);
+        let thread = thread.map_err(|error| format!("no thread for the database: {error}"))?;
+        opening.await.unwrap_or_else(|_| Err("the database's thread ended".to_owned()))?;
+        Ok((Self { queue, open: Mutex::new(Some(open)), failing }, thread))
+    }
+
+    pub(super) async fn write(&self, job: Job, texts: Vec<Arc<str>>) -> Answer {
+        let (answer, mut answered) = oneshot::channel();
+        let (deadline, state) = (job.deadline, Arc::new(AtomicU8::new(WAITING)));
+        self.send(Task::Write(Write { job, texts, queued: Instant::now(), state: state.clone(), answer }))?;
+        let ended = |_| match state.load(Ordering::Acquire) {
+            COMMITTING => Err(DbError::OutcomeUnknown("the writer ended while it committed".to_owned())),
+            _ => Err(DbError::unavailable("the writer ended before it committed")),
+        };
+        if let Ok(answer) = tokio::time::timeout_at(deadline.into(), &mut answered).await {
+            return answer.unwrap_or_else(ended);
+        }
+        if state.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            return Err(DbError::unavailable("the writer was busy until the deadline"));
+        }
+        // It has begun, so its outcome counts.
+        match tokio::time::timeout(SETTLE, answered).await {
+            Ok(answer) => answer.unwrap_or_else(ended),
+            Err(_) => Err(DbError::OutcomeUnknown("the disk did not answer in time".to_owned())),
+        }
+    }
+
+    /// Whether the last write failed for the disk's sake.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Tries a small write.
+    pub(super) async fn probe(&self, deadline: Instant) -> Result<(), DbError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Task::Probe(answer))?;
+        match tokio::time::timeout_at(deadline.into(), answered).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(DbError::closed())),
+            Err(_) => Err(DbError::out_of_time()),
+        }
+    }
+
+    /// Ends the thread after what is queued before.
+    pub(super) fn stop(&self) {
+        drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    fn send(&self, task: Task) -> Result<(), DbError> {
+        self.queue.try_send(task).map_err(|error| match error {
+            TrySendError::Full(_) => DbError::unavailable("too many writes are waiting"),
+            TrySendError::Disconnected(_) => DbError::closed(),
+        })
+    }
+}
+
+impl Desk {
+    fn open(path: &Path, patience: Patience, failing: Arc<AtomicBool>) -> Result<Self, String> {
+        let mut connection = open_for_writing(path, patience.acquire)?;
+        let limit = Limit::on(&mut connection).map_err(|error| error.to_string())?;
+        Ok(Self { path: path.to_owned(), connection, limit, patience, failing })
+    }
+
+    fn run(mut self, inbox: &Inbox) {
+        let mut next = inbox.next();
+        while let Some(task) = next.take() {
+            match task {
+                Task::Write(first) => {
+                    let mut group = vec![first];
+                    while group.len() < GROUP && next.is_none() {
+                        match inbox.tasks.try_recv() {
+                            Ok(Task::Write(write)) => group.push(write),
+                            Ok(other) => next = Some(other),
+                            Err(_) => break,
+                        }
+                    }
+                    self.guarded(|desk| desk.group(group));
+                }
+                Task::Probe(answer) => self.guarded(|desk| drop(answer.send(desk.probe()))),
+            }
+            next = next.or_else(|| inbox.next());
+        }
+        self.checkpoint();
+    }
+
+    /// Outlives a panic in its work, with a new connection. Whoever waits learns from the state of the write how far it
+    /// had got: what had not begun to commit never will.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_ok() {
+            return;
+        }
+        tracing::error!(target: "creatorvault::db", "the writer panicked and goes on with a new connection");
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("rollback")
+        {
+            tracing::error!(target: "creatorvault::db", error = %error, "rollback failed");
+        }
+        match Self::open(&self.path, self.patience, self.failing.clone()) {
+            Ok(desk) => *self = desk,
+            Err(error) => {
+                tracing::error!(target: "creatorvault::db", error, "no new connection");
+                self.limit.lift();
+            }
+        }
+    }
+
+    /// Writes the version number that the file has already: one page of the log, and nothing changed.
+    fn probe(&mut self) -> Result<(), DbError> {
+        let probe = |connection: &mut Connection| {
+            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            connection.pragma_update(None, "user_version", version)
+        };
+        let probed = probe(&mut self.connection);
+        self.note(probed.as_ref().err());
+        probed.map_err(|error| refused(&error))
+    }
+
+    /// Remembers whether writing works.
+    fn note(&self, error: Option<&Error>) {
+        let failing = error.is_some();
+        if self.failing.swap(failing, Ordering::Relaxed) != failing {
+            match error {
+                Some(error) => tracing::error!(target: "creatorvault::db", error = %error, "writes fail"),
+                None => tracing::info!(target: "creatorvault::db", "writes succeed again"),
+            }
+        }
+    }
+
+    /// Writes the log back into the file, as far as other processes let it.
+    fn checkpoint(&self) {
+        let done =
+            self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i64>(0));
+        match done {
+            Ok(0) => tracing::debug!(target: "creatorvault::db", "log written back"),
+            Ok(_) => {
+                tracing::info!(target: "creatorvault::db", "log not written back: another process reads the file");
+            }
+            Err(error) => tracing::warn!(target: "creatorvault::db", error = %error, "log not written back"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! A group of writes that share one commit.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rusqlite::Error;
+
+use crate::db::{DbError, Row};
+
+use super::super::connection::{fails_writes, refused_request};
+use super::super::readers::log_slow;
+use super::super::run;
+use super::{BEGUN, COMMITTING, Desk, WAITING, Write};
+
+type Rows = Vec<Vec<Row>>;
+
+/// How one run through a group ended.
+enum Ended {
+    /// Every write has its answer.
+    Answered,
+    /// SQLite rolled the transaction back because of one write, which has its answer: the others run again.
+    Again(Vec<Write>),
+}
+
+impl Desk {
+    /// Runs a group to its commit and answers it.
+    pub(super) fn group(&mut self, mut writes: Vec<Write>) {
+        writes.retain(|write| {
+            write.state.compare_exchange(WAITING, BEGUN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        });
+        let now = Instant::now();
+        let (late, mut writes): (Vec<_>, Vec<_>) = writes
+            .into_iter()
+            .partition(|write| now >= write.job.deadline || now > write.queued + self.patience.acquire);
+        for write in late {
+            write.answer(Err(DbError::unavailable("the writer was busy for too long")));
+        }
+        while !writes.is_empty() {
+            match self.try_group(writes) {
+                Ended::Answered => return,
+                Ended::Again(rest) => writes = rest,
+            }
+        }
+    }
+
+    fn try_group(&mut self, writes: Vec<Write>) -> Ended {
+        if let Err(error) = self.connection.execute_batch("begin immediate") {
+            self.fail(writes, &error);
+            return Ended::Answered;
+        }
+        let alone = writes.len() == 1;
+        let mut done: Vec<(Write, Rows)> = Vec::with_capacity(writes.len());
+        let mut rest = writes.into_iter();
+        while let Some(write) = rest.next() {
+            match self.one(&write, alone) {
+                Ok(rows) => done.push((write, rows)),
+                Err(error) if fails_writes(&error) => {
+                    let all = done.into_iter().map(|(write, _)| write).chain([write]).chain(rest).collect();
+                    self.fail(all, &error);
+                    return Ended::Answered;
+                }
+                Err(error) => {
+                    write.answer(Err(refused_request(&error)));
+                    if self.connection.is_autocommit() {
+                        return Ended::Again(done.into_iter().map(|(write, _)| write).chain(rest).collect());
+                    }
+                }
+            }
+        }
+        self.commit(done);
+        Ended::Answered
+    }
+
+    /// Runs one write; what it did is undone when it fails, and nothing else is.
+    fn one(&self, write: &Write, alone: bool) -> Result<Rows, Error> {
+        let begun = Instant::now();
+        self.limit.set(write.job.deadline.min(begun + self.patience.statement));
+        let savepoint =
+            |text: &str| self.connection.prepare_cached(text).and_then(|mut s| s.execute([])).map(|_| ());
+        let result = if alone {
+            run::steps(&self.connection, &write.job, &write.texts)
+        } else {
+            savepoint("savepoint one").and_then(|()| run::steps(&self.connection, &write.job, &write.texts))
+        };
+        self.limit.lift();
+        log_slow(begun, &write.texts);
+        if self.connection.is_autocommit() {
+            // SQLite has ended the transaction, with everything in it.
+            return result.and(Err(Error::InvalidQuery));
+        }
+        let closing = match (alone, &result) {
+            (true, Ok(_)) => Ok(()),
+            (true, Err(_)) => self.connection.execute_batch("rollback"),
+            (false, Ok(_)) => savepoint("release one"),
+            (false, Err(_)) => savepoint("rollback to one").and_then(|()| savepoint("release one")),
+        };
+        if closing.is_err() && !self.connection.is_autocommit() {
+            // Its traces cannot be told from the others' any more: the group starts over without it.
+            self.connection.execute_batch("rollback")?;
+        }
+        result.and_then(|rows| closing.map(|()| rows))
+    }
+
+    /// Commits, then answers: what is acknowledged is on the disk.
+    fn commit(&self, done: Vec<(Write, Rows)>) {
+        if self.connection.is_autocommit() {
+            return;
+        }
+        for (write, _) in &done {
+            write.state.store(COMMITTING, Ordering::Release);
+        }
+        match self.connection.execute_batch("commit") {
+            Ok(()) => {
+                if !done.is_empty() {
+                    self.note(None);
+                    tracing::trace!(target: "creatorvault::db", writes = done.len(), "group committed");
+                }
+                for (write, rows) in done {
+                    write.answer(Ok(rows));
+                }
+            }
+            Err(error) => self.fail(done.into_iter().map(|(write, _)| write).collect(), &error),
+        }
+    }
+
+    /// Nothing of the group was kept.
+    fn fail(&self, writes: Vec<Write>, error: &Error) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("rollback")
+        {
+            tracing::error!(target: "creatorvault::db", error = %error, "rollback failed");
+        }
+        self.note(Some(error));
+        for write in writes {
+            write.answer(Err(DbError::Unavailable(error.to_string())));
+        }
+    }
+}
+
+impl Write {
+    fn answer(self, answer: super::Answer) {
+        // The caller may have gone.
+        drop(self.answer.send(answer));
+    }
+}

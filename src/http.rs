@@ -1,0 +1,14 @@
+//! What every HTTP answer needs, in no contract's words.
+
+pub(crate) mod around;
+pub mod correlation;
+pub(crate) mod cors;
+pub mod docs;
+pub mod error;
+pub mod extract;
+pub(crate) mod headers;
+pub mod health;
+pub(crate) mod limits;
+pub mod log;
+pub(crate) mod panic;
+pub mod server;

@@ -1,0 +1,178 @@
+//! Connections: taken, limited in number and time, and ended without losing an answer.
+//!
+//! The end, after the first signal: `/health/ready` answers 503 and answers ask for the connection's end; the listeners
+//! stay open for the delay; then what waits to be accepted is accepted, the listeners close, and requests in flight have
+//! the grace to finish. A connection without a request does not hold the end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::app::{App, Flag, router};
+
+mod connection;
+mod pulse;
+mod signal;
+
+pub(crate) use pulse::Times;
+
+/// Connections at a time; further ones wait in the listeners' queues.
+const MOST_CONNECTIONS: u32 = 10_000;
+/// A pause after a failure to accept that will not pass at once (no file descriptors left).
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// How long the listeners' queues are looked at for one more connection at the end.
+const LAST_LOOK: Duration = Duration::from_millis(10);
+
+/// How far the server is; connections watch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// Connections end as soon as they have nothing to answer.
+    Closing,
+    /// Whatever is still there is cut off.
+    Over,
+}
+
+/// Serves until `shutdown` is done and what it began has ended (`SHUTDOWN_DELAY` and `SHUTDOWN_GRACE` at most), then
+/// closes the database.
+pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()>) {
+    let limits = &app.config.limits;
+    let times = Times::usual(limits.shutdown_delay, limits.shutdown_grace);
+    Server::new(router(Arc::clone(&app)), app.stopping.clone(), times).run(listeners, shutdown).await;
+    app.db.close().await;
+}
+
+/// Serves until SIGTERM or SIGINT; a second signal ends at once, without waiting for anything.
+///
+/// # Errors
+/// When the system refuses to deliver signals.
+pub async fn serve_until_signalled(app: Arc<App>, listeners: Vec<TcpListener>) -> io::Result<()> {
+    let mut signals = signal::Signals::new()?;
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async {
+        // an error means that the other end is gone, which is an end too
+        let _ = stopped.await;
+    };
+    let mut serving = std::pin::pin!(serve(app, listeners, shutdown));
+    tokio::select! {
+        () = &mut serving => return Ok(()),
+        name = signals.next() => {
+            tracing::info!(target: "creatorvault::server", signal = name, "Shutting down");
+            let _ = stop.send(());
+        }
+    }
+    tokio::select! {
+        () = &mut serving => tracing::info!(target: "creatorvault::server", "Shut down"),
+        name = signals.next() => {
+            tracing::warn!(target: "creatorvault::server", signal = name, "Second signal: ending at once");
+        }
+    }
+    Ok(())
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Server {
+    router: Router,
+    stopping: Flag,
+    times: Times,
+    room: Arc<Semaphore>,
+    phase: watch::Sender<Phase>,
+}
+
+impl Server {
+    /// A server of `router`.
+    pub(crate) fn new(router: Router, stopping: Flag, times: Times) -> Arc<Self> {
+        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
+        Arc::new(Self { router, stopping, times, room, phase: watch::Sender::new(Phase::Serving) })
+    }
+
+    /// Serves until `shutdown` is done and everything has ended.
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        listeners: Vec<TcpListener>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(Arc::clone(&self).accept(listener));
+        }
+        shutdown.await;
+        self.stopping.raise();
+        sleep(self.times.delay).await;
+        self.phase.send_replace(Phase::Closing);
+        while accepting.join_next().await.is_some() {}
+        if timeout(self.times.grace, self.room.acquire_many(MOST_CONNECTIONS)).await.is_err() {
+            let left = MOST_CONNECTIONS as usize - self.room.available_permits();
+            tracing::warn!(target: "creatorvault::server", connections = left, "Cut off past SHUTDOWN_GRACE");
+        }
+        self.phase.send_replace(Phase::Over);
+        // the connections' tasks end as soon as they run; nothing is waited for on the network any more
+        let _ = timeout(Duration::from_secs(1), self.room.acquire_many(MOST_CONNECTIONS)).await;
+    }
+
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        let mut phase = self.phase.subscribe();
+        let mut failing = false;
+        loop {
+            let next = async {
+                let permit = Arc::clone(&self.room).acquire_owned().await;
+                (permit, listener.accept().await)
+            };
+            tokio::select! {
+                biased;
+                () = reached(&mut phase, Phase::Closing) => break,
+                (permit, accepted) = next => match (permit, accepted) {
+                    (Ok(permit), Ok((stream, _))) => {
+                        failing = false;
+                        self.start(stream, permit);
+                    }
+                    (_, Err(error)) if is_the_clients(&error) => {}
+                    (_, Err(error)) => {
+                        if !failing {
+                            tracing::error!(target: "creatorvault::server", %error, "Cannot accept connections");
+                        }
+                        failing = true;
+                        sleep(BACK_OFF).await;
+                    }
+                    // the semaphore is never closed
+                    (Err(_), _) => break,
+                },
+            }
+        }
+        // whoever is in the queue believes to be connected
+        while let Ok(Ok((stream, _))) = timeout(LAST_LOOK, listener.accept()).await {
+            let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else { break };
+            self.start(stream, permit);
+        }
+    }
+
+    fn start(self: &Arc<Self>, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        let server = Arc::clone(self);
+        tokio::spawn(async move {
+            connection::serve(&server, stream).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Waits until the server is so far.
+async fn reached(phase: &mut watch::Receiver<Phase>, awaited: Phase) {
+    // an error means that the server is gone, which is further than any phase
+    let _ = phase.wait_for(|phase| *phase >= awaited).await;
+}
+
+/// A failure of one connection, not of accepting.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! What a connection is waiting for, and how long it may. The HTTP library has one time for the head of a request and
+//! for the pause before it; behind a proxy that keeps connections for a minute they must differ.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The head of a request, from its first byte; of the first request, from the connection's begin.
+    pub(crate) head: Duration,
+    /// The pause between an answer and the next request.
+    pub(crate) idle: Duration,
+    /// A client that takes no bytes of its answer.
+    pub(crate) stall: Duration,
+    /// At the end: a head that has begun, or a connection without a request so far.
+    pub(crate) last_head: Duration,
+    /// A pause in what a client still sends after the last answer, until which it is read.
+    pub(crate) linger: Duration,
+    /// `SHUTDOWN_DELAY`.
+    pub(crate) delay: Duration,
+    /// `SHUTDOWN_GRACE`.
+    pub(crate) grace: Duration,
+}
+
+impl Times {
+    /// The times of a real server.
+    pub(crate) fn usual(delay: Duration, grace: Duration) -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            stall: Duration::from_secs(30),
+            last_head: Duration::from_millis(500),
+            linger: Duration::from_millis(500),
+            delay,
+            grace,
+        }
+    }
+}
+
+/// No point in time.
+const NEVER: u64 = u64::MAX;
+
+/// What a connection is at when the server closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// An answer is made or sent.
+    Answer,
+    /// A request is on its way, or the first one may be.
+    Head,
+    /// It is idle.
+    Nothing,
+}
+
+/// Written by the connection's socket and service, read by its task, all of which take turns: no ordering is needed.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    /// The connection's begin; all points are milliseconds from it.
+    begin: Instant,
+    /// Between a request's head and the end of its answer's body.
+    busy: AtomicBool,
+    /// The first byte of the head that is being read.
+    head: AtomicU64,
+    /// The last answer's end, or the last bytes of it that were sent.
+    quiet: AtomicU64,
+    /// Since when the client takes nothing.
+    stalled: AtomicU64,
+    /// Since when the server is closing.
+    closing: AtomicU64,
+    /// The client has sent its last byte.
+    ended: AtomicBool,
+}
+
+impl Pulse {
+    pub(super) fn new() -> Self {
+        Self {
+            begin: Instant::now(),
+            busy: AtomicBool::new(false),
+            head: AtomicU64::new(0),
+            quiet: AtomicU64::new(0),
+            stalled: AtomicU64::new(NEVER),
+            closing: AtomicU64::new(NEVER),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(NEVER - 1)
+    }
+
+    /// Bytes came.
+    pub(super) fn received(&self) {
+        if !self.is_busy() && self.head.load(Ordering::Relaxed) == NEVER {
+            self.head.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// The client's last byte came.
+    pub(super) fn ended(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// A request's head is complete.
+    pub(super) fn asked(&self) {
+        self.busy.store(true, Ordering::Relaxed);
+        self.head.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// An answer's body has been handed over whole.
+    pub(super) fn answered(&self) {
+        self.busy.store(false, Ordering::Relaxed);
+        self.quiet.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// The client took bytes.
+    pub(super) fn sent(&self) {
+        self.stalled.store(NEVER, Ordering::Relaxed);
+        if !self.is_busy() {
+            self.quiet.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// The client takes no more bytes for now.
+    pub(super) fn stalled(&self) {
+        if self.stalled.load(Ordering::Relaxed) == NEVER {
+            self.stalled.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// The server is closing: what the connection is at.
+    pub(super) fn closing(&self) -> Last {
+        self.closing.store(self.now(), Ordering::Relaxed);
+        if self.is_busy() || self.stalled.load(Ordering::Relaxed) != NEVER {
+            Last::Answer
+        } else if self.head.load(Ordering::Relaxed) != NEVER {
+            Last::Head
+        } else {
+            Last::Nothing
+        }
+    }
+
+    /// Until when what the connection waits for must have come; `None` while a handler is at work.
+    pub(super) fn due(&self, times: &Times) -> Option<Instant> {
+        let [head, quiet, stalled, closing] = [&self.head, &self.quiet, &self.stalled, &self.closing]
+            .map(|point| point.load(Ordering::Relaxed));
+        let after = |point: u64, time: Duration| self.begin + Duration::from_millis(point) + time;
+        if stalled != NEVER {
+            Some(after(stalled, times.stall))
+        } else if self.is_busy() {
+            None
+        } else if closing != NEVER {
+            Some(after(closing, times.last_head))
+        } else if head != NEVER {
+            Some(after(head, times.head))
+        } else {
+            Some(after(quiet, times.idle))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times() -> Times {
+        Times::usual(Duration::ZERO, Duration::from_secs(20))
+    }
+
+    /// Seconds from now until it is due.
+    fn left(pulse: &Pulse) -> Option<u64> {
+        pulse.due(&times()).map(|due| (due - Instant::now()).as_millis().div_ceil(1000) as u64)
+    }
+
+    async fn seconds(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn head_and_pause_have_times_of_their_own() {
+        let pulse = Pulse::new();
+        assert_eq!(left(&pulse), Some(10), "the first head counts from the connection's begin");
+        seconds(4).await;
+        pulse.received();
+        assert_eq!(left(&pulse), Some(6), "a byte of it changes nothing");
+        pulse.asked();
+        assert_eq!(left(&pulse), None, "a handler has its own deadline");
+        seconds(20).await;
+        pulse.answered();
+        assert_eq!(left(&pulse), Some(75));
+        seconds(60).await;
+        pulse.received();
+        assert_eq!(left(&pulse), Some(10));
+        seconds(3).await;
+        pulse.received();
+        assert_eq!(left(&pulse), Some(7), "dripping does not help");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_cut_off() {
+        let pulse = Pulse::new();
+        pulse.asked();
+        pulse.stalled();
+        seconds(29).await;
+        pulse.stalled();
+        assert_eq!(left(&pulse), Some(1));
+        pulse.sent();
+        assert_eq!(left(&pulse), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_only_a_begun_head_is_awaited() {
+        let fresh = Pulse::new();
+        assert_eq!(fresh.closing(), Last::Head);
+        assert_eq!(left(&fresh), Some(1));
+        let idle = Pulse::new();
+        idle.asked();
+        idle.answered();
+        assert_eq!(idle.closing(), Last::Nothing);
+        let busy = Pulse::new();
+        busy.asked();
+        assert_eq!(busy.closing(), Last::Answer);
+        assert_eq!(left(&busy), None);
+    }
+}

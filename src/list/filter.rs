@@ -1,0 +1,189 @@
+//! The filters that tasks and ideas share.
+
+use super::Table;
+use crate::change::TagTable;
+use crate::db::Value;
+use crate::db::draft::Draft;
+use crate::field::Invalid;
+use crate::field::choice::{Choice, Priority};
+use crate::field::params::Params;
+use crate::field::tags::Tags;
+use crate::field::text::fold;
+use crate::field::timestamp::Timestamp;
+
+/// The longest `search`, in characters.
+const SEARCH_MAX: usize = 200;
+
+/// The filters that tasks and ideas share; the default lets every row through.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Two filters exclude each other: no row can pass.
+    pub nothing: bool,
+    /// Folded words; each must occur in the title or the long text.
+    pub words: Vec<String>,
+    /// Any of these; empty: every priority.
+    pub priorities: Vec<Priority>,
+    /// Any of these tags, or all of them; empty: with any tags or none.
+    pub tags: Vec<String>,
+    /// Whether a row must have all of `tags`.
+    pub all_tags: bool,
+    /// Due then or earlier.
+    pub due_before: Option<Timestamp>,
+    /// Due then or later.
+    pub due_after: Option<Timestamp>,
+    /// Overdue at the given time, or not.
+    pub overdue: Option<(bool, Timestamp)>,
+    /// With a due date, or without.
+    pub has_due_date: Option<bool>,
+}
+
+impl Filter {
+    /// Reads the shared filters of a query; complaints are collected in `invalid`.
+    pub fn read(params: &Params, now: Timestamp, invalid: &mut Invalid) -> Self {
+        let all_tags = match params.one(&["tag_mode"], invalid) {
+            None | Some("any") => false,
+            Some("all") => true,
+            Some(_) => {
+                invalid.add("tag_mode", "Invalid tag_mode. Must be one of: any, all");
+                false
+            }
+        };
+        let tags = distinct(params.many(&["tags"]).into_iter().map(str::to_owned));
+        if tags.len() > Tags::MOST {
+            invalid.add("tags", format!("At most {} tags can be asked for at once", Tags::MOST));
+        }
+        Self {
+            nothing: false,
+            words: words(params, invalid),
+            priorities: distinct(params.choices(&["priority"], invalid)),
+            tags,
+            all_tags,
+            due_before: params.date(&["due_before", "due_date_to"], invalid),
+            due_after: params.date(&["due_after", "due_date_from"], invalid),
+            overdue: params.switch(&["overdue"], invalid).map(|wanted| (wanted, now)),
+            has_due_date: params.switch(&["has_due_date"], invalid),
+        }
+    }
+
+    /// Whether no filter is set.
+    pub fn is_plain(&self) -> bool {
+        let Self {
+            nothing,
+            words,
+            priorities,
+            tags,
+            all_tags: _,
+            due_before,
+            due_after,
+            overdue,
+            has_due_date,
+        } = self;
+        !nothing
+            && words.is_empty()
+            && priorities.is_empty()
+            && tags.is_empty()
+            && due_before.is_none()
+            && due_after.is_none()
+            && overdue.is_none()
+            && has_due_date.is_none()
+    }
+
+    /// Adds ` and …` for each filter that is set, and nothing for the others.
+    pub(super) fn condition(&self, table: &Table, draft: &mut Draft) {
+        if self.nothing {
+            draft.push(" and 1 = 0");
+        }
+        for word in &self.words {
+            let pattern = draft.param(Value::Text(Some(contains_pattern(word))));
+            let long_text = table.long_text;
+            draft.push(&format!(
+                " and (title_fold like {pattern} escape '\\' or {long_text} like {pattern} escape '\\')"
+            ));
+        }
+        if !self.priorities.is_empty() {
+            let values = self.priorities.iter().map(|p| Value::Text(Some(p.as_str().to_owned())));
+            draft.push(" and priority in (").bind_all(values).push(")");
+        }
+        self.tag_condition(table, draft);
+        if let Some(time) = self.due_before {
+            draft.push(" and due_date <= ").bind(Value::Time(Some(time)));
+        }
+        if let Some(time) = self.due_after {
+            draft.push(" and due_date >= ").bind(Value::Time(Some(time)));
+        }
+        if let Some((wanted, now)) = self.overdue {
+            let now = draft.param(Value::Time(Some(now)));
+            let done = table.done;
+            draft.push(&if wanted {
+                format!(" and due_date < {now} and not ({done})")
+            } else {
+                format!(" and (due_date is null or due_date >= {now} or {done})")
+            });
+        }
+        match self.has_due_date {
+            Some(true) => draft.push(" and due_date is not null"),
+            Some(false) => draft.push(" and due_date is null"),
+            None => draft,
+        };
+    }
+
+    fn tag_condition(&self, table: &Table, draft: &mut Draft) {
+        if self.tags.is_empty() {
+            return;
+        }
+        let TagTable { tags, owner, rows: _ } = table.tags;
+        draft.push(&format!(" and id in (select {owner} from {tags} where user_id = $1 and tag in ("));
+        draft.bind_all(self.tags.iter().map(|tag| Value::Text(Some(tag.clone())))).push(")");
+        if self.all_tags && self.tags.len() > 1 {
+            // One subquery however many tags: a row has each of them at most once.
+            let all = draft.param(Value::Int(i64::try_from(self.tags.len()).unwrap_or(i64::MAX)));
+            draft.push(&format!(" group by {owner} having count(*) = {all}"));
+        }
+        draft.push(")");
+    }
+}
+
+/// The words of `search` (alias `q`), folded; an empty text asks for nothing.
+fn words(params: &Params, invalid: &mut Invalid) -> Vec<String> {
+    let Some(text) = params.one(&["search", "q"], invalid) else { return Vec::new() };
+    if text.chars().count() > SEARCH_MAX {
+        invalid.add("search", format!("Search exceeds maximum length of {SEARCH_MAX} characters"));
+        return Vec::new();
+    }
+    distinct(text.split_whitespace().map(fold))
+}
+
+/// Each value once, in the order in which they came first: asking twice asks for no more.
+pub fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut kept = Vec::new();
+    for value in values {
+        if !kept.contains(&value) {
+            kept.push(value);
+        }
+    }
+    kept
+}
+
+/// A `like` pattern that finds exactly this text: its wildcards are escaped.
+fn contains_pattern(word: &str) -> String {
+    let mut pattern = String::with_capacity(word.len() + 8);
+    pattern.push('%');
+    for c in word.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contains_pattern;
+
+    #[test]
+    fn wildcards_are_plain_characters() {
+        assert_eq!(contains_pattern("50%_\\"), "%50\\%\\_\\\\%");
+    }
+}
