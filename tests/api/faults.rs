@@ -1,0 +1,163 @@
+//! A database that is away, cut off or stuck: 503 in good time, never a hang, never a false 404; and then it is back.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{Answer, Engine, Request, User, Wire, World, on_both, test_server};
+
+on_both!(a_stuck_write_is_503_and_the_rest_goes_on);
+
+/// Short times, so that a test of them is short too.
+const SHORT: [(&str, &str); 3] =
+    [("DATABASE_ACQUIRE_TIMEOUT", "1s"), ("DATABASE_STATEMENT_TIMEOUT", "1s"), ("REQUEST_TIMEOUT", "3s")];
+
+/// A 503 that says when to come again, within ten seconds of the asking.
+fn is_unavailable(answer: &Answer, asked: Instant) {
+    answer.is(503);
+    let wait = answer.header("retry-after").and_then(|seconds| seconds.parse::<u64>().ok());
+    assert!(wait.is_some_and(|seconds| seconds >= 1), "Retry-After: {wait:?}");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+}
+
+/// Every way to ask for a row or to write one is a 503.
+async fn everything_is_unavailable(user: &User) {
+    let nowhere = json!("01890000-0000-7000-8000-000000000000");
+    for resource in user.resources() {
+        let asked = Instant::now();
+        let body = || json!({"title": "T", "completed": true});
+        is_unavailable(&resource.list("").await, asked);
+        let asked = Instant::now();
+        is_unavailable(&resource.read(&nowhere).await, asked);
+        let asked = Instant::now();
+        is_unavailable(&resource.create(body()).await, asked);
+        let asked = Instant::now();
+        is_unavailable(&resource.put(&nowhere, body()).await, asked);
+        let asked = Instant::now();
+        is_unavailable(&resource.delete(&nowhere).await, asked);
+    }
+}
+
+/// What needs no database works, and refusals come before it is asked.
+async fn the_rest_works(world: &World) {
+    let (ann, bob) = (world.user("ann"), world.user("bob"));
+    world.is_alive().await;
+    ann.get("/api/v1/auth/verify").await.is(200);
+    world.get("/api/ann/tasks").await.is(401);
+    bob.get("/api/ann/tasks").await.is(403);
+    ann.get("/api/ann/tasks/no-id").await.is(422);
+    ann.post("/api/ann/tasks", json!({})).await.is(422);
+}
+
+async fn until_ready(world: &World) {
+    let began = Instant::now();
+    while world.get("/health/ready").await.status != 200 {
+        assert!(began.elapsed() < Duration::from_secs(30), "not ready again after 30 s");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_that_is_not_there() {
+    // A port that was free a moment ago: nobody answers there.
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = gone.local_addr().expect("it is bound").port();
+    drop(gone);
+    let url = format!("postgresql://nobody@127.0.0.1:{port}/nothing");
+    let mut vars = vec![("DATABASE_URL", url.as_str())];
+    vars.extend(SHORT);
+    let world = World::open(Engine::Postgres, &vars).await;
+    the_rest_works(&world).await;
+    for path in ["/health/db", "/health/ready"] {
+        let asked = Instant::now();
+        let answer = world.get(path).await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{path}: {:?}", asked.elapsed());
+        assert!(
+            !answer.text().contains(&port.to_string()),
+            "{path} tells what only the log may: {}",
+            answer.text()
+        );
+    }
+    everything_is_unavailable(&world.user("ann")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_that_is_cut_off_and_comes_back() {
+    let real: tokio_postgres::Config = test_server("TEST_POSTGRES_URL").parse().expect("a URL");
+    let port = real.get_ports().first().copied().expect("a port");
+    let wire = Wire::to(([127, 0, 0, 1], port).into()).await;
+    let url =
+        test_server("TEST_POSTGRES_URL").replace(&format!(":{port}/"), &format!(":{}/", wire.address.port()));
+    let mut vars = vec![("DATABASE_URL", url.as_str())];
+    vars.extend(SHORT);
+    let world = World::open(Engine::Postgres, &vars).await;
+    until_ready(&world).await;
+    let ann = world.user("ann");
+    let task = ann.tasks().create(json!({"title": "Kept"})).await.is(201);
+
+    for _ in 0..2 {
+        wire.cut();
+        the_rest_works(&world).await;
+        everything_is_unavailable(&ann).await;
+        assert_eq!(world.get("/health/db").await.status, 503);
+        assert_eq!(world.get("/health/ready").await.status, 503);
+        wire.mend();
+        until_ready(&world).await;
+        assert_eq!(
+            ann.tasks().list("").await.is(200),
+            json!([task]),
+            "nothing was written, nothing was lost"
+        );
+    }
+
+    // A short break between two requests is nobody's business: a read is sent once more.
+    wire.cut();
+    wire.mend();
+    assert_eq!(ann.tasks().read(&task["id"]).await.is(200), task);
+}
+
+async fn a_stuck_write_is_503_and_the_rest_goes_on(world: &World) {
+    let world = world.another(&SHORT).await;
+    let ann = world.user("ann");
+    let task = ann.tasks().create(json!({"title": "Before"})).await.is(201);
+    let hold = world.hold_tasks().await;
+    let asked = Instant::now();
+    let tasks = ann.tasks();
+    let (create, patch, delete) = tokio::join!(
+        tasks.create(json!({"title": "Stuck"})),
+        tasks.patch(&task["id"], json!({"title": "Stuck"})),
+        tasks.delete(&task["id"]),
+    );
+    for answer in [create, patch, delete] {
+        is_unavailable(&answer, asked);
+    }
+    the_rest_works(&world).await;
+    drop(hold);
+    until_ready(&world).await;
+    assert_eq!(ann.tasks().list("").await.is(200), json!([task]), "what was answered 503 was not done");
+    tasks.patch(&task["id"], json!({"title": "After"})).await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_with_more_requests_than_connections() {
+    let vars = [("DATABASE_POOL_SIZE", "3"), ("DATABASE_POOL_OVERFLOW", "0"), SHORT[0], SHORT[1], SHORT[2]];
+    let world = World::open(Engine::Postgres, &vars).await;
+    let ann = world.user("ann");
+    let task = ann.tasks().create(json!({"title": "Contested"})).await.is(201);
+    let hold = world.hold_tasks().await;
+    let asked = Instant::now();
+    let tasks = ann.tasks();
+    let all =
+        futures_util::future::join_all((0..100).map(|_| tasks.patch(&task["id"], json!({"title": "Now"}))))
+            .await;
+    for answer in &all {
+        is_unavailable(answer, asked);
+    }
+    world.is_alive().await;
+    drop(hold);
+    until_ready(&world).await;
+    assert_eq!(tasks.read(&task["id"]).await.is(200), task);
+    let unread = Request::new("GET", "/health/db");
+    world.send(unread).await.is(200);
+}

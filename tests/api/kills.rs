@@ -1,0 +1,79 @@
+//! `kill -9` while clients write: what was acknowledged is there afterwards.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{Dice, Engine, Program, User};
+
+const ROUNDS: usize = 5;
+
+/// Creates one after the other until the server is gone; the numbers of those that it acknowledged.
+async fn write_until_the_end(user: User) -> Vec<u64> {
+    let mut acknowledged = Vec::new();
+    loop {
+        let body = json!({"title": "Acknowledged", "tags": ["kept"]}).to_string();
+        let request = format!(
+            "POST /api/tasks HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            user.address,
+            user.token,
+            body.len()
+        );
+        let asked = async {
+            let mut stream = TcpStream::connect(user.address).await?;
+            stream.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        let Ok(answer) = asked.await else { return acknowledged };
+        let Some((head, body)) = answer.split_once("\r\n\r\n") else { return acknowledged };
+        assert!(head.starts_with("HTTP/1.1 201 "), "{answer}");
+        let Ok(row) = serde_json::from_str::<serde_json::Value>(body) else { return acknowledged };
+        acknowledged.push(row["number"].as_u64().expect("a number"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_create_survives_sqlite() {
+    let mut dice = Dice::new();
+    let mut program = Program::start(Engine::Sqlite, &[]).await;
+    let names = ["ann", "bob", "cleo", "dan"];
+    let mut all: [Vec<u64>; 4] = Default::default();
+    for round in 0..ROUNDS {
+        let writers: Vec<_> =
+            names.map(|name| tokio::spawn(write_until_the_end(program.user(name)))).into_iter().collect();
+        tokio::time::sleep(Duration::from_millis(200 + u64::try_from(dice.below(500)).expect("few"))).await;
+        program.kill();
+        let mut acknowledged = 0;
+        for (known, writer) in all.iter_mut().zip(writers) {
+            let new = writer.await.expect("a writer");
+            acknowledged += new.len();
+            known.extend(new);
+        }
+        assert!(acknowledged > 0, "round {round}: nothing was acknowledged before the end");
+        program.again().await;
+        for (name, known) in names.iter().zip(&all) {
+            let rows = program.user(name).tasks().rows("tags=kept").await;
+            let there: Vec<_> = rows.iter().filter_map(|row| row["number"].as_u64()).collect();
+            let lost: Vec<_> = known.iter().filter(|number| !there.contains(number)).collect();
+            assert!(lost.is_empty(), "round {round}: {name} lost {lost:?}");
+            // What was under way may be there too, but no more than one a round.
+            assert!(
+                there.len() <= known.len() + round + 1,
+                "round {round}: {} of {}",
+                there.len(),
+                known.len()
+            );
+        }
+    }
+    program.kill();
+    let behind = program.behind().await;
+    let sound =
+        behind.number("select count(*) from pragma_integrity_check where integrity_check = 'ok'").await;
+    assert_eq!(sound, 1, "the file is sound");
+    assert_eq!(behind.number("select count(*) from pragma_foreign_key_check").await, 0);
+}

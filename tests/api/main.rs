@@ -1,0 +1,30 @@
+//! The HTTP contract, tried as its users would: a real server on a real port in this process, on both databases.
+
+mod harness;
+
+mod behaviour;
+mod bodies;
+mod claims;
+mod erasure;
+mod faults;
+mod fields;
+mod ids;
+mod isolation;
+mod keys;
+mod kills;
+mod lists;
+mod logs;
+mod model;
+mod openapi;
+mod origins;
+mod owner;
+mod protocol;
+mod refusals;
+mod search;
+mod shutdown;
+mod streams;
+mod todo;
+mod todo_writes;
+mod together;
+mod twins;
+mod v1;
