@@ -1,6 +1,7 @@
 //! The one thread that writes. Commits share their sync: it takes what has queued up, runs each write in a savepoint
 //! of its own, and answers all of them only after the commit of their group.
 
+use std::cell::Cell;
 use std::convert::Infallible as Never;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
-use rusqlite::{Connection, Error};
+use rusqlite::{Connection, Error, ErrorCode};
 use tokio::sync::oneshot;
 
 use crate::db::job::Job;
@@ -91,7 +92,12 @@ struct Desk {
     patience: Patience,
     /// Whether the last write failed for the disk's sake.
     failing: Arc<AtomicBool>,
+    /// When the last write failed for want of room, or because the disk did.
+    failed: Cell<Option<Instant>>,
 }
+
+/// For so long after a failed write a small one proves nothing: a nearly full disk takes that, and not the next real one.
+const PROVES_NOTHING: Duration = Duration::from_secs(10);
 
 impl Writer {
     /// Opens the file and starts the thread.
@@ -168,7 +174,7 @@ impl Desk {
     fn open(path: &Path, patience: Patience, failing: Arc<AtomicBool>) -> Result<Self, String> {
         let mut connection = open_for_writing(path, patience.acquire)?;
         let limit = Limit::on(&mut connection).map_err(|error| error.to_string())?;
-        Ok(Self { path: path.to_owned(), connection, limit, patience, failing })
+        Ok(Self { path: path.to_owned(), connection, limit, patience, failing, failed: Cell::new(None) })
     }
 
     fn run(mut self, inbox: &Inbox) {
@@ -216,6 +222,9 @@ impl Desk {
 
     /// Writes the version number that the file has already: one page of the log, and nothing changed.
     fn probe(&mut self) -> Result<(), DbError> {
+        if self.failed.get().is_some_and(|failed| failed.elapsed() < PROVES_NOTHING) {
+            return Err(DbError::unavailable("a write failed a moment ago"));
+        }
         let probe = |connection: &mut Connection| {
             let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             connection.pragma_update(None, "user_version", version)
@@ -228,6 +237,11 @@ impl Desk {
     /// Remembers whether writing works.
     fn note(&self, error: Option<&Error>) {
         let failing = error.is_some();
+        // A file that another process held is free as soon as a small write succeeds.
+        let no_room = error.is_some_and(|error| {
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
+        });
+        self.failed.set(no_room.then(Instant::now));
         if self.failing.swap(failing, Ordering::Relaxed) != failing {
             match error {
                 Some(error) => tracing::error!(target: "creatorvault::db", error = %error, "writes fail"),
