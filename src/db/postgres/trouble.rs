@@ -106,7 +106,9 @@ fn kind(server: &ServerError) -> Kind {
         "0A000" if server.routine() == Some("RevalidateCachedQuery") => Kind::Replanned,
         // undefined_table, undefined_column, invalid_schema_name
         "42P01" | "42703" | "3F000" => Kind::Unready,
-        "40001" | "40P01" => Kind::Conflict,
+        // Beside a lost race for locks also foreign_key_violation: what a row refers to went away in between, and comes
+        // back with the next try.
+        "23503" | "40001" | "40P01" => Kind::Conflict,
         "55P03" => Kind::Unavailable,
         _ if code.starts_with("53") || code.starts_with("57") => Kind::Unavailable,
         _ => Kind::Fault,

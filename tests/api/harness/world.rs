@@ -40,16 +40,7 @@ pub(crate) struct World {
 impl World {
     /// Opens one, with these variables beside (or instead of) the usual ones.
     pub(crate) async fn open(engine: Engine, vars: &[(&str, &str)]) -> Self {
-        Self::at(Home::make(engine).await, engine, vars).await
-    }
-
-    /// One on PostgreSQL in a database of its own: the statistics of statements take tables of one name for one table,
-    /// whatever their schema, but not across databases.
-    pub(crate) async fn alone() -> Self {
-        Self::at(Home::make_alone().await, Engine::Postgres, &[]).await
-    }
-
-    async fn at(home: Home, engine: Engine, vars: &[(&str, &str)]) -> Self {
+        let home = Home::make(engine).await;
         let mut all = home.vars(engine);
         all.extend(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let (address, stop) = serve(all).await;
@@ -103,21 +94,6 @@ impl World {
         assert_eq!(answer.expect("/health answers at once").is(200)["status"], "healthy");
     }
 
-    /// Every statement that PostgreSQL was sent for this world's tables, with its placeholders (what was written as a
-    /// constant has one too, numbered after those of the parameters).
-    pub(crate) async fn statements(&self) -> Vec<String> {
-        let Home::Postgres { url, schema } = &self.home else { panic!("only PostgreSQL keeps them") };
-        let client = connect(url).await;
-        client
-            .batch_execute("create extension if not exists pg_stat_statements")
-            .await
-            .expect("the extension");
-        let all = "select distinct query from pg_stat_statements where strpos(query, $1) > 0 \
-                   and dbid = (select oid from pg_database where datname = current_database())";
-        let rows = client.query(all, &[schema]).await.expect("scripts/postgres has loaded it");
-        rows.iter().map(|row| row.get::<_, String>(0).replace(schema, "ours").replace('"', "")).collect()
-    }
-
     /// Holds all rows of `tasks` so that no write can go on, until the guard is dropped.
     pub(crate) async fn hold_tasks(&self) -> Hold {
         match &self.home {
@@ -157,19 +133,7 @@ impl Home {
         if engine == Engine::Sqlite {
             return Self::Sqlite(tempfile::tempdir().expect("a temporary folder"));
         }
-        Self::in_database(test_server("TEST_POSTGRES_URL")).await
-    }
-
-    /// A database of its own on the test server, which is thrown away with it.
-    async fn make_alone() -> Self {
-        let server = test_server("TEST_POSTGRES_URL");
-        let name = format!("alone_{}", Clock::system().random_id().simple());
-        connect(&server).await.batch_execute(&format!("create database {name}")).await.expect("a database");
-        let (before, _) = server.rsplit_once('/').expect("the URL names a database");
-        Self::in_database(format!("{before}/{name}")).await
-    }
-
-    async fn in_database(url: String) -> Self {
+        let url = test_server("TEST_POSTGRES_URL");
         let schema = format!("test_{}", Clock::system().random_id().simple());
         let client = connect(&url).await;
         client.batch_execute(&format!("create schema \"{schema}\"")).await.expect("a schema of its own");
@@ -255,7 +219,7 @@ pub(crate) fn test_server(variable: &str) -> String {
 }
 
 /// A connection past the server under test.
-async fn connect(url: &str) -> tokio_postgres::Client {
+pub(super) async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) =
         tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("the test's PostgreSQL answers");
     tokio::spawn(connection);
