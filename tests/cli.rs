@@ -30,6 +30,7 @@ impl Shell {
         command
             .args(args)
             .env_clear()
+            .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file))) // a measured build writes there
             .envs(vars.iter().copied())
             .current_dir(self.path())
             .stdin(Stdio::null());

@@ -35,6 +35,7 @@ mod doctor {
             command
                 .args(args)
                 .env_clear()
+                .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file))) // a measured build writes there
                 .env("PORT", "0")
                 .envs(vars.iter().copied())
                 .current_dir(self.path());

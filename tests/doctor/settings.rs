@@ -39,6 +39,7 @@ fn a_running_server_is_recognised_and_its_rows_are_seen() {
     let vars = [SECRET, ("PORT", port.as_str())];
     let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_creatorvault"))
         .env_clear()
+        .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file))) // a measured build writes there
         .envs(vars)
         .current_dir(folder.path())
         .stdout(std::process::Stdio::null())

@@ -108,6 +108,7 @@ async fn begin(vars: &[(String, String)], log: PathBuf) -> (Child, SocketAddr) {
     let log = File::options().create(true).append(true).open(log).expect("a file for the log");
     let mut child = Command::new(env!("CARGO_BIN_EXE_creatorvault"))
         .env_clear()
+        .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file))) // a measured build writes there
         .envs(vars.iter().map(|(name, value)| (name, value)))
         .env("PORT", address.port().to_string())
         .current_dir(std::env::temp_dir())
