@@ -18,10 +18,6 @@ pub use secret::Secret;
 
 use database::DatabaseUrl;
 
-/// The variables that end dev mode.
-const KEY_SOURCES: [&str; 4] =
-    ["BETTER_AUTH_URL", "BETTER_AUTH_JWKS_URL", "BETTER_AUTH_SECRET", "JWT_PUBLIC_KEY"];
-
 /// Where the server runs: production has no dev mode and no default database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
@@ -163,7 +159,7 @@ fn environment(reader: &mut Reader) -> Environment {
 /// Dev mode shows a token to everyone who can reach the server, so nobody else's machine may. A key source that was
 /// refused has its own line.
 fn refuse_open_dev_mode(config: &Config, reader: &mut Reader) {
-    let named = KEY_SOURCES.iter().any(|name| reader.verbatim(name).is_some());
+    let named = auth::KEY_SOURCES.iter().any(|name| reader.verbatim(name).is_some());
     if config.auth.dev_mode() && !named && !config.http.is_loopback() {
         reader.problem(
             "HOST",

@@ -98,7 +98,7 @@ fn v1(error: &ApiError, correlation_id: &str, open: bool) -> V1Error {
 /// The texts that both contracts share.
 fn shared_message(error: &ApiError) -> String {
     match error {
-        ApiError::BadRequest(text) | ApiError::Conflict(text) | ApiError::UnsupportedMediaType(text) => text.clone(),
+        ApiError::BadRequest(text) | ApiError::UnsupportedMediaType(text) => text.clone(),
         ApiError::NotFound(_) => "Not found".to_owned(),
         ApiError::MethodNotAllowed => "Method not allowed".to_owned(),
         ApiError::RequestTimeout => "The request body did not arrive in time".to_owned(),
@@ -127,7 +127,6 @@ fn code(error: &ApiError) -> &'static str {
         ApiError::NotFound(_) => "NOT_FOUND",
         ApiError::MethodNotAllowed => "METHOD_NOT_ALLOWED",
         ApiError::RequestTimeout => "REQUEST_TIMEOUT",
-        ApiError::Conflict(_) => "CONFLICT",
         ApiError::PayloadTooLarge(_) => "PAYLOAD_TOO_LARGE",
         ApiError::UriTooLong => "URI_TOO_LONG",
         ApiError::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",

@@ -11,7 +11,7 @@ pub mod origin;
 mod weak;
 
 /// The variables of which at least one must be set outside dev mode.
-const KEY_SOURCES: [&str; 4] =
+pub(super) const KEY_SOURCES: [&str; 4] =
     ["BETTER_AUTH_URL", "BETTER_AUTH_JWKS_URL", "BETTER_AUTH_SECRET", "JWT_PUBLIC_KEY"];
 
 /// The authentication settings.

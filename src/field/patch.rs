@@ -33,12 +33,6 @@ impl Sent {
             Self::Value(value) => Some(value),
         }
     }
-
-    /// This member, or another spelling of it where this one is absent.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        if self.is_absent() { other } else { self }
-    }
 }
 
 impl From<Value> for Sent {
@@ -177,8 +171,6 @@ mod tests {
         assert!(notes(r#"{"notes": null}"#).is_null());
         assert!(!notes(r#"{"notes": null}"#).is_absent());
         assert_eq!(notes(r#"{"notes": ""}"#), Sent::from(json!("")));
-        assert_eq!(Sent::Absent.or(json!(1).into()), json!(1).into());
-        assert_eq!(Sent::from(json!(null)).or(json!(1).into()), json!(null).into());
     }
 
     #[test]

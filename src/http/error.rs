@@ -36,8 +36,6 @@ pub enum ApiError {
     MethodNotAllowed,
     /// 408: the body did not arrive in time.
     RequestTimeout,
-    /// 409, with its reason.
-    Conflict(String),
     /// 413, with the limit in bytes.
     PayloadTooLarge(usize),
     /// 414.
@@ -69,7 +67,6 @@ impl ApiError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PayloadTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -108,7 +105,6 @@ impl IntoResponse for ApiError {
             | Self::Forbidden
             | Self::NotFound(_)
             | Self::RequestTimeout
-            | Self::Conflict(_)
             | Self::PayloadTooLarge(_)
             | Self::UriTooLong
             | Self::UnsupportedMediaType(_)

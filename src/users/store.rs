@@ -69,7 +69,7 @@ pub enum Numbering {
 }
 
 /// Adds to a draft the statement that makes the user's row or brings its claims up to date. The row is
-/// locked until the transaction ends when a number is taken, so two creates never share one.
+/// locked until the transaction ends, so two creates never share a number.
 pub fn upsert(owner: &Owner<'_>, numbering: Numbering, now: Timestamp, draft: &mut Draft) {
     let email = draft.param(Value::Text(owner.claims.email.map(str::to_owned)));
     let name = draft.param(Value::Text(owner.claims.name.map(str::to_owned)));
