@@ -11,4 +11,5 @@ pub mod health;
 pub(crate) mod limits;
 pub mod log;
 pub(crate) mod panic;
+pub mod prefer;
 pub mod server;
