@@ -1,5 +1,6 @@
 //! What the lists of tasks and ideas share: which rows, in which order, which window; as SQL.
 
+pub mod facts;
 pub mod filter;
 pub mod order;
 

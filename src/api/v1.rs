@@ -1,5 +1,6 @@
 //! The v1 contract: `/api/v1/…`, pages, nested errors with codes.
 
+pub mod facts;
 pub mod ideas;
 pub mod tasks;
 pub mod users;
@@ -15,7 +16,11 @@ use crate::field::page::{Fetched, Window};
 
 /// Every route of the contract.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().merge(ideas::routes()).merge(tasks::routes()).merge(users::routes())
+    OpenApiRouter::new()
+        .merge(ideas::routes())
+        .merge(tasks::routes())
+        .merge(facts::routes())
+        .merge(users::routes())
 }
 
 /// A page of a list.

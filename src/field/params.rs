@@ -7,6 +7,7 @@ use super::Invalid;
 use super::choice::Choice;
 use super::due::DueDate;
 use super::timestamp::Timestamp;
+use super::zone::Zone;
 
 /// Why a query string cannot be read at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -119,6 +120,15 @@ impl Params {
                 None
             }
         }
+    }
+
+    /// A time zone by its IANA name; UTC when there is none.
+    pub fn zone(&self, names: &[&str], invalid: &mut Invalid) -> Zone {
+        let Some((name, value)) = self.named(names, invalid) else { return Zone::UTC };
+        Zone::parse_labelled(name, value).unwrap_or_else(|text| {
+            complain_once(invalid, name, text);
+            Zone::UTC
+        })
     }
 
     /// The one pair with any of these names, as sent.

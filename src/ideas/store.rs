@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+pub mod facts;
+
 use super::{Idea, IdeaChange, IdeaFilter, NewIdea, Notes};
 use crate::change::{Assignments, At, NewRow, Replaced, TagTable};
 use crate::db::draft::Draft;

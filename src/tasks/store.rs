@@ -1,5 +1,7 @@
 //! One user's tasks in the database.
 
+pub mod facts;
+
 use super::{Completion, Description, NewTask, Task, TaskChange, TaskFilter, TaskKey, TaskReplacement};
 use crate::change::{Assignments, At, NewRow, Replaced, TagTable};
 use crate::db::draft::Draft;
