@@ -65,6 +65,18 @@ fn table() -> Vec<(&'static str, &'static str, For, Option<Value>)> {
     ] {
         table.push((method, path, whose, None));
     }
+    for (path, whose) in [
+        ("/api/v1/{user_id}/tasks/stats", For::Owner),
+        ("/api/v1/{user_id}/tasks/tags", For::Owner),
+        ("/api/v1/{user_id}/ideas/stats", For::Owner),
+        ("/api/v1/{user_id}/ideas/tags", For::Owner),
+        ("/api/v1/tasks/stats", For::Me),
+        ("/api/v1/tasks/tags", For::Me),
+        ("/api/v1/ideas/stats", For::Me),
+        ("/api/v1/ideas/tags", For::Me),
+    ] {
+        table.push(("get", path, whose, None));
+    }
     table
 }
 

@@ -6,6 +6,7 @@ mod behaviour;
 mod bodies;
 mod claims;
 mod erasure;
+mod facts;
 mod faults;
 mod fields;
 mod ids;

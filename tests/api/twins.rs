@@ -44,6 +44,10 @@ async fn all_of(bob: &User) -> Value {
             seen.push(json!(resource.rows(query).await));
         }
         seen.push(resource.list("limit=1").await.is(200)["total"].clone());
+        if resource.is_v1() {
+            seen.push(bob.get(&format!("{}/stats", resource.base)).await.is(200));
+            seen.push(bob.get(&format!("{}/tags", resource.base)).await.is(200));
+        }
     }
     seen.push(bob.get("/api/v1/users/me").await.is(200));
     // When the token ends is the token's.
@@ -79,6 +83,8 @@ async fn the_same_ids_are_two_rows(world: &World) {
         ids.sort();
         ids.dedup();
         assert_eq!(total, json!(ids.len()), "{}: a row is there twice", resource.base);
+        let stats = ann.get(&format!("/api/v1/{}/stats", resource.kind)).await.is(200);
+        assert_eq!(stats["total"], total, "{}", resource.base);
     }
     ann.delete("/api/v1/users/me").await.is(204);
     assert_eq!(all_of(&bob).await, *before.borrow(), "Ann has erased what is Bob's");
@@ -103,6 +109,11 @@ pub(crate) async fn everything_once(world: &World, between: impl AsyncFn()) -> V
         answers.push(resource.delete(&id).await);
         resource.read(&id).await.is(404);
         answers.push(resource.read(&bare).await);
+    }
+    for kind in ["tasks", "ideas"] {
+        for facts in ["stats", "stats?tz=Asia/Karachi", "tags"] {
+            answers.push(ann.get(&format!("/api/v1/{kind}/{facts}")).await);
+        }
     }
     answers.push(ann.get("/api/v1/users/me").await);
     for answer in &answers {

@@ -32,6 +32,7 @@ pub(crate) enum Engine {
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) address: SocketAddr,
+    clock: Clock,
     /// Dropping it ends the server, before its home goes.
     _stop: oneshot::Sender<()>,
     home: Home,
@@ -40,11 +41,15 @@ pub(crate) struct World {
 impl World {
     /// Opens one, with these variables beside (or instead of) the usual ones.
     pub(crate) async fn open(engine: Engine, vars: &[(&str, &str)]) -> Self {
+        Self::open_at(engine, vars, Clock::system()).await
+    }
+
+    async fn open_at(engine: Engine, vars: &[(&str, &str)], clock: Clock) -> Self {
         let home = Home::make(engine).await;
         let mut all = home.vars(engine);
         all.extend(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let (address, stop) = serve(all).await;
-        Self { engine, address, home, _stop: stop }
+        let (address, stop) = serve(all, clock.clone()).await;
+        Self { engine, address, clock, home, _stop: stop }
     }
 
     /// A world like this one, with a database of its own and these variables.
@@ -52,9 +57,14 @@ impl World {
         Self::open(self.engine, vars).await
     }
 
+    /// A world like this one, with a database of its own, where it is what the clock says.
+    pub(crate) async fn held(&self, clock: &Clock) -> Self {
+        Self::open_at(self.engine, &[], clock.clone()).await
+    }
+
     /// A user with a token that is good for an hour.
     pub(crate) fn user(&self, id: &str) -> User {
-        let token = token(id, Duration::from_secs(3_600), &Clock::system());
+        let token = token(id, Duration::from_secs(3_600), &self.clock);
         User { id: id.to_owned(), token, address: self.address }
     }
 
@@ -192,14 +202,14 @@ impl Drop for Home {
 }
 
 /// Starts a server with these variables, as the command line does; it ends when the sender is dropped.
-async fn serve(vars: Vec<(String, String)>) -> (SocketAddr, oneshot::Sender<()>) {
+async fn serve(vars: Vec<(String, String)>, clock: Clock) -> (SocketAddr, oneshot::Sender<()>) {
     let (config, _) = Config::from_vars(vars).unwrap_or_else(|problems| panic!("{}", problems.join("\n")));
     match migrate::up(&config.database).await {
         // A database that is away is what some of the tests are about.
         Ok(_) | Err(DbError::Unavailable(_)) => {}
         Err(error) => panic!("{error}"),
     }
-    let app = App::open(config, Clock::system()).await.unwrap_or_else(|problem| panic!("{problem}"));
+    let app = App::open(config, clock).await.unwrap_or_else(|problem| panic!("{problem}"));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let (stop, stopped) = oneshot::channel();
