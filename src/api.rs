@@ -4,6 +4,7 @@ pub mod answer;
 pub mod body;
 pub mod document;
 pub mod errors;
+pub mod problem;
 pub mod query;
 pub mod todo;
 pub(crate) mod unwritten;

@@ -1,11 +1,13 @@
 //! What every HTTP answer needs, in no contract's words.
 
+pub(crate) mod accept;
 pub(crate) mod around;
 pub mod correlation;
 pub(crate) mod cors;
 pub mod docs;
 pub mod error;
 pub mod extract;
+pub(crate) mod fields;
 pub(crate) mod headers;
 pub mod health;
 pub(crate) mod limits;

@@ -1,5 +1,7 @@
 //! Completes the document with what all operations share: the token, the refusals, the headers.
 
+use std::borrow::Cow;
+
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::{Response, ResponseBuilder};
@@ -9,6 +11,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::errors::Contract;
+use super::problem::{PROBLEM_JSON, Problem};
 use super::todo::TodoError;
 use super::v1::{V1Error, V1ErrorBody};
 
@@ -27,8 +30,10 @@ const EVERYWHERE: &[(&str, &str)] = &[
 ];
 
 /// The headers of every answer under `/api`.
-const UNDER_API: &[(&str, &str)] =
-    &[("Cache-Control", "`private, no-cache`"), ("Vary", "`Authorization, Origin`")];
+const UNDER_API: &[(&str, &str)] = &[
+    ("Cache-Control", "`private, no-cache`"),
+    ("Vary", "`Authorization, Origin`; errors of v1 `Accept` too"),
+];
 
 /// The headers that belong to a status: status, name and what it says.
 const OF_STATUS: &[(&str, &str, &str)] = &[
@@ -77,6 +82,7 @@ pub fn complete(document: &mut OpenApi) {
     components.schemas.insert(TodoError::name().into_owned(), TodoError::schema());
     components.schemas.insert(V1Error::name().into_owned(), V1Error::schema());
     components.schemas.insert(V1ErrorBody::name().into_owned(), V1ErrorBody::schema());
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     for (name, description) in EVERYWHERE.iter().chain(UNDER_API) {
         let header = HeaderBuilder::new().schema(Some(text())).description(Some(*description)).build();
         components.headers.insert((*name).to_owned(), RefOr::T(header));
@@ -160,10 +166,14 @@ fn refuse(path: &str, method: &str, operation: &mut Operation) {
 }
 
 fn refusal(contract: &Contract, says: &str) -> Response {
-    let schema = match contract {
-        Contract::Todo => TodoError::name(),
-        Contract::V1 => V1Error::name(),
-    };
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
-    ResponseBuilder::new().description(says).content("application/json", content).build()
+    let content =
+        |schema: Cow<'static, str>| ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    let response = ResponseBuilder::new().description(says);
+    match contract {
+        Contract::Todo => response.content("application/json", content(TodoError::name())),
+        Contract::V1 => response
+            .content("application/json", content(V1Error::name()))
+            .content(PROBLEM_JSON, content(Problem::name())),
+    }
+    .build()
 }

@@ -2,9 +2,10 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, VARY};
 use serde_json::{Map, Value, json};
 
+use super::problem::{PROBLEM_JSON, Problem};
 use super::todo::{TodoError, category, flat};
 use super::v1::{V1Error, V1ErrorBody};
 use crate::auth::refusal::{Refusal, RefusalKind};
@@ -29,20 +30,37 @@ impl Contract {
     }
 }
 
-/// Gives an answer that carries an [`ApiError`] the body of its path's contract; every other answer passes. With
-/// `open`, in dev mode and with `DEBUG=true`, the reason why a token was refused is in the body too.
-pub fn write(path: &str, mut response: Response, correlation_id: &str, open: bool) -> Response {
+/// In which form an error is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Whose words.
+    pub contract: Contract,
+    /// Whether the client asked for problem details (RFC 9457), which v1 has.
+    pub problem: bool,
+    /// In dev mode and with `DEBUG=true`: the reason why a token was refused is told too.
+    pub open: bool,
+}
+
+/// Gives an answer that carries an [`ApiError`] the body of its contract; every other answer passes.
+pub fn write(form: Form, mut response: Response, correlation_id: &str) -> Response {
     let Some(error) = response.extensions_mut().remove::<ApiError>() else { return response };
-    let contract = Contract::of(path);
-    let bytes = match contract {
-        Contract::Todo => serde_json::to_vec(&todo(&error, correlation_id, open)),
-        Contract::V1 => serde_json::to_vec(&v1(&error, correlation_id, open)),
+    let Form { contract, problem, open } = form;
+    let v1 = || v1(&error, correlation_id, open);
+    let (content_type, bytes) = match contract {
+        Contract::Todo => ("application/json", serde_json::to_vec(&todo(&error, correlation_id, open))),
+        Contract::V1 if problem => {
+            (PROBLEM_JSON, serde_json::to_vec(&Problem::of(error.status(), v1().error)))
+        }
+        Contract::V1 => ("application/json", serde_json::to_vec(&v1())),
     };
     // Strings and maps with string keys always serialise.
     let bytes = bytes.unwrap_or_default();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    if contract == Contract::V1 {
+        headers.append(VARY, HeaderValue::from(ACCEPT));
+    }
     *response.body_mut() = Body::from(bytes);
     response
 }

@@ -4,10 +4,11 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode};
 use http_body::Body as _;
 
-use super::errors;
+use super::errors::{self, Contract, Form};
+use crate::http::accept::wants_problems;
 use crate::http::around::Around;
 use crate::http::correlation::CorrelationId;
 use crate::http::error::{ApiError, Missing};
@@ -23,7 +24,7 @@ pub(crate) struct UnwrittenErrors {
 /// What the writer needs of the request.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    uri: Uri,
+    form: Form,
     head: bool,
     correlation: Option<CorrelationId>,
 }
@@ -32,8 +33,10 @@ impl Around for UnwrittenErrors {
     type Kept = Asked;
 
     fn inward(&self, request: &mut Request) -> Asked {
+        let contract = Contract::of(request.uri().path());
+        let problem = contract == Contract::V1 && wants_problems(request.headers());
         Asked {
-            uri: request.uri().clone(),
+            form: Form { contract, problem, open: self.open },
             head: request.method() == Method::HEAD,
             correlation: request.extensions().get().cloned(),
         }
@@ -51,7 +54,7 @@ impl Around for UnwrittenErrors {
         let correlation = asked.correlation.as_ref().map_or("", CorrelationId::as_str);
         // the router has counted the empty body already
         response.headers_mut().remove(CONTENT_LENGTH);
-        let mut written = errors::write(asked.uri.path(), response, correlation, self.open);
+        let mut written = errors::write(asked.form, response, correlation);
         if let Some(length) = written.body().size_hint().exact() {
             written.headers_mut().insert(CONTENT_LENGTH, length.into());
         }

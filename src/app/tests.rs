@@ -6,7 +6,9 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, Path, Request};
 use axum::response::Response;
 use axum::routing::get;
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{
+    ACCEPT, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN,
+};
 use http::{Method, StatusCode, Version};
 use tower::ServiceExt;
 
@@ -21,6 +23,7 @@ fn front(only_local_names: bool) -> Router {
     let routes = Router::new()
         .route("/api/tasks", get(async || "rows").post(async || ApiError::Forbidden))
         .route("/api/panic", get(async || -> &'static str { panic!("canary") }))
+        .route("/api/v1/panic", get(async || -> &'static str { panic!("canary") }))
         .route("/api/echo/{id}", get(async |Path(id): Path<String>| id))
         .route(
             "/api/extensions",
@@ -79,6 +82,21 @@ async fn every_error_has_a_body_and_all_headers() {
         assert_eq!(headers[CONTENT_LENGTH].to_str().unwrap(), body.len().to_string(), "{path}");
         assert_eq!(headers.contains_key(ALLOW), status == StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_for_those_who_ask() {
+    let mut asked = request(Method::GET, "/api/v1/panic");
+    asked.headers_mut().insert(ACCEPT, "application/problem+json".parse().unwrap());
+    let response = front(false).oneshot(asked).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    let length = response.headers()[CONTENT_LENGTH].clone();
+    let body = body(response).await;
+    assert_eq!(length, body.len().to_string());
+    let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&problem["code"], &problem["correlation_id"]), (&"INTERNAL_ERROR".into(), &"id-1".into()));
+    assert!(!body.contains("canary"));
 }
 
 #[tokio::test]

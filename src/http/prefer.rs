@@ -3,6 +3,8 @@
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
+use super::fields::{is_token, split};
+
 /// The request's header.
 pub const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The answer's header: which preferences were kept.
@@ -49,27 +51,12 @@ impl Prefer {
     }
 }
 
-/// The parts of a field value between separators; one inside a quoted string separates nothing.
-fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let (mut quoted, mut escaped) = (false, false);
-    value.split(move |&byte| {
-        let separates = byte == separator && !quoted;
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-        separates
-    })
-}
-
 /// A preference's name and value (empty: none), without its parameters; none for what is malformed.
 fn preference(element: &[u8]) -> Option<(&[u8], Vec<u8>)> {
     let said = split(element, b';').next().unwrap_or_default();
     let mut sides = said.splitn(2, |byte| *byte == b'=');
-    let name = trim(sides.next().unwrap_or_default());
-    let value = sides.next().map_or(Some(Vec::new()), |value| word(trim(value)));
+    let name = sides.next().unwrap_or_default().trim_ascii();
+    let value = sides.next().map_or(Some(Vec::new()), |value| word(value.trim_ascii()));
     is_token(name).then_some(name).zip(value)
 }
 
@@ -88,14 +75,6 @@ fn word(text: &[u8]) -> Option<Vec<u8>> {
         });
     }
     Some(unquoted)
-}
-
-fn trim(text: &[u8]) -> &[u8] {
-    text.trim_ascii()
-}
-
-fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
 #[cfg(test)]

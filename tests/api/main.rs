@@ -19,6 +19,7 @@ mod model;
 mod openapi;
 mod origins;
 mod owner;
+mod problems;
 mod protocol;
 mod refusals;
 mod search;

@@ -120,6 +120,8 @@ fn every_status_has_its_headers_and_errors_their_form() {
                     response["content"]["application/json"]["schema"].is_object(),
                     "{method} {path} {status}"
                 );
+                let problem = &response["content"]["application/problem+json"]["schema"];
+                assert_eq!(problem.is_object(), path.starts_with("/api/v1/"), "{method} {path} {status}");
             }
             for (wanted, header) in [("401", "WWW-Authenticate"), ("503", "Retry-After")] {
                 assert!(

@@ -125,8 +125,43 @@ impl Answer {
         assert!(told, "{}: nothing about {field} in {body}", self.asked());
     }
 
+    /// Is an error with this status as problem details (RFC 9457), said of nothing else.
+    pub(crate) fn is_a_problem(&self, status: u16) -> Value {
+        let asked = self.asked();
+        assert_eq!(self.status, status, "{asked}\n{}", self.text());
+        let correlation = self.has_every_header();
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{asked}");
+        assert!(self.listed("vary").contains(&"accept".to_owned()), "{asked}: Vary");
+        let body = self.value();
+        let names: Vec<_> = body.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            ["code", "correlation_id", "detail", "details", "status", "title", "type"],
+            "{asked}"
+        );
+        assert_eq!((&body["type"], &body["status"]), (&"about:blank".into(), &status.into()), "{asked}");
+        assert_eq!(body["correlation_id"], correlation, "{asked}");
+        assert!(body["details"].is_object(), "{asked}: {body}");
+        body
+    }
+
     /// What every answer of this server owes, error or not.
     pub(crate) fn is_well_formed(&self) {
+        let asked = self.asked();
+        let correlation = self.has_every_header();
+        if !self.body.is_empty() {
+            let content_type = self.header("content-type");
+            assert_eq!(content_type, Some("application/json"), "{asked}: Content-Type\n{}", self.text());
+        }
+        if self.status >= 400 && self.method != "HEAD" {
+            self.is_an_error_of_its_contract(correlation);
+            let varies = self.listed("vary").contains(&"accept".to_owned());
+            assert_eq!(varies, !self.is_flat(), "{asked}: the errors of v1 have two forms");
+        }
+    }
+
+    /// Has the headers of every answer and a status that the document knows; gives the correlation id.
+    fn has_every_header(&self) -> &str {
         let asked = self.asked();
         for (name, value) in SECURITY {
             assert_eq!(self.header(name), Some(value), "{asked}: {name}");
@@ -134,13 +169,6 @@ impl Answer {
         let correlation =
             self.header("x-correlation-id").unwrap_or_else(|| panic!("{asked}: no X-Correlation-ID"));
         assert!((1..=128).contains(&correlation.len()), "{asked}: {correlation}");
-        if !self.body.is_empty() {
-            let content_type = self.header("content-type");
-            assert_eq!(content_type, Some("application/json"), "{asked}: Content-Type\n{}", self.text());
-        }
-        if self.status >= 400 && self.method != "HEAD" {
-            self.is_an_error_of_its_contract(correlation);
-        }
         if let Some(documented) = document::statuses(&self.method, &self.target) {
             assert!(
                 documented.contains(&self.status),
@@ -148,6 +176,7 @@ impl Answer {
                 self.status
             );
         }
+        correlation
     }
 
     fn is_an_error_of_its_contract(&self, correlation: &str) {
