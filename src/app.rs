@@ -20,6 +20,7 @@ use crate::http::headers::SecurityHeaders;
 use crate::http::limits::Limits;
 use crate::http::log::requests::{RequestLog, TellRoute};
 use crate::http::panic::CatchPanic;
+use crate::http::strict::StrictHandling;
 use crate::http::{docs, health};
 use crate::users::KnownClaims;
 
@@ -139,6 +140,7 @@ impl Front {
             .layer(RequestLog)
             .layer(AroundLayer(SecurityHeaders { production: self.production }))
             .layer(cors::layer(self.origins))
+            .layer(AroundLayer(StrictHandling))
             .layer(AroundLayer(UnwrittenErrors { open: self.open_refusals }))
             .layer(CatchPanic)
             .layer(self.limits);

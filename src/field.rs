@@ -10,6 +10,7 @@ pub mod patch;
 pub mod tags;
 pub mod text;
 pub mod timestamp;
+pub mod unknown;
 pub mod zone;
 
 /// Everything that was wrong with a body or a query, field by field, in the order it was found.

@@ -15,3 +15,4 @@ pub mod log;
 pub(crate) mod panic;
 pub mod prefer;
 pub mod server;
+pub(crate) mod strict;

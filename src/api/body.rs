@@ -1,5 +1,7 @@
 //! The bodies that both contracts read. Each collects every complaint before it answers with one.
 
+mod complaints;
+
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::errors::Contract;
@@ -17,6 +17,9 @@ use super::v1::{V1Error, V1ErrorBody};
 
 /// The name of the token's scheme.
 const TOKEN: &str = "token";
+
+/// The request header of preferences, and the name of its description.
+const PREFER: &str = "Prefer";
 
 /// The headers of every answer: name and what it says.
 const EVERYWHERE: &[(&str, &str)] = &[
@@ -38,6 +41,7 @@ const UNDER_API: &[(&str, &str)] = &[
 /// The headers that belong to a status: status, name and what it says.
 const OF_STATUS: &[(&str, &str, &str)] = &[
     ("401", "WWW-Authenticate", "`Bearer`, with `error=\"invalid_token\"` when a token was sent"),
+    ("422", "Preference-Applied", "`handling=strict` when it was asked for"),
     ("503", "Retry-After", "Seconds after which another try makes sense"),
 ];
 
@@ -87,6 +91,7 @@ pub fn complete(document: &mut OpenApi) {
         let header = HeaderBuilder::new().schema(Some(text())).description(Some(*description)).build();
         components.headers.insert((*name).to_owned(), RefOr::T(header));
     }
+    components.parameters.insert(PREFER.to_owned(), RefOr::T(prefer()));
     for (contract, name) in CONTRACTS {
         for (status, says) in REFUSALS {
             let mut response = refusal(contract, says);
@@ -121,10 +126,18 @@ fn text() -> RefOr<utoipa::openapi::Schema> {
 /// Adds to one operation what it shares with the others.
 fn share(path: &str, method: &str, operation: &mut Operation) {
     let under_api = path.starts_with("/api/");
+    let strict = looks_through(path, method, operation);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
+            if status.starts_with('2') && strict {
+                add_header("Preference-Applied", "`handling=strict` when it was asked for", response);
+            }
             add_headers(status, under_api, response);
         }
+    }
+    if strict {
+        let parameter = RefOr::Ref(Ref::new(format!("#/components/parameters/{PREFER}")));
+        operation.parameters.get_or_insert_default().push(parameter);
     }
     if under_api {
         operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
@@ -132,11 +145,29 @@ fn share(path: &str, method: &str, operation: &mut Operation) {
     }
 }
 
+/// Whether the operation looks through a body or a query.
+fn looks_through(path: &str, method: &str, operation: &Operation) -> bool {
+    let takes_query = method == "get" && !path.contains("{id}") && operation.parameters.is_some();
+    operation.request_body.is_some() || takes_query
+}
+
+/// The header that asks for strict handling.
+fn prefer() -> Parameter {
+    ParameterBuilder::new()
+        .name(PREFER)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "`handling=strict`: unknown members of the body and unknown parameters of the query are refused with 422 (RFC 7240)",
+        ))
+        .schema(Some(text()))
+        .build()
+}
+
 /// Adds the headers of every answer, and those that belong to its status.
 fn add_headers(status: &str, under_api: bool, response: &mut Response) {
     for (_, name, says) in OF_STATUS.iter().filter(|(of, ..)| *of == status) {
-        let header = HeaderBuilder::new().schema(Some(text())).description(Some(*says)).build();
-        response.headers.entry((*name).to_owned()).or_insert(RefOr::T(header));
+        add_header(name, says, response);
     }
     for (name, _) in EVERYWHERE.iter().chain(if under_api { UNDER_API } else { &[] }) {
         let header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
@@ -144,10 +175,15 @@ fn add_headers(status: &str, under_api: bool, response: &mut Response) {
     }
 }
 
+fn add_header(name: &str, says: &str, response: &mut Response) {
+    let header = HeaderBuilder::new().schema(Some(text())).description(Some(says)).build();
+    response.headers.entry(name.to_owned()).or_insert(RefOr::T(header));
+}
+
 /// Refers to the refusals that the operation's path, query and body can meet.
 fn refuse(path: &str, method: &str, operation: &mut Operation) {
     let takes_body = operation.request_body.is_some();
-    let takes_query = method == "get" && !path.contains("{id}") && operation.parameters.is_some();
+    let looks_through = looks_through(path, method, operation);
     let names_row = path.contains("{id}");
     let contract = Contract::of(path);
     let name = CONTRACTS.iter().find(|(known, _)| *known == contract).map_or("", |(_, name)| name);
@@ -155,7 +191,7 @@ fn refuse(path: &str, method: &str, operation: &mut Operation) {
         let met = match *status {
             "404" => names_row,
             "408" | "413" | "415" => takes_body,
-            "422" => takes_body || takes_query || names_row,
+            "422" => looks_through || names_row,
             _ => true,
         };
         if met {

@@ -1,5 +1,7 @@
 //! The query parameters of the lists, as both contracts read and document them.
 
+pub mod names;
+
 use utoipa::IntoParams;
 
 use crate::field::Invalid;
@@ -107,7 +109,10 @@ pub fn tasks(
     most: u32,
     usual: u32,
 ) -> Result<ListQuery<TaskFilter>, ApiError> {
-    read(params, most, usual, "completed", |invalid| TaskFilter::read(params, now, invalid))
+    read(params, most, usual, "completed", |invalid| {
+        params.check_known(&[names::LIST, names::TASKS], invalid);
+        TaskFilter::read(params, now, invalid)
+    })
 }
 
 /// Reads the query of a list of ideas.
@@ -115,7 +120,10 @@ pub fn tasks(
 /// # Errors
 /// Every complaint at once.
 pub fn ideas(params: &Params, now: Timestamp) -> Result<ListQuery<IdeaFilter>, ApiError> {
-    read(params, 100, 20, "stage", |invalid| IdeaFilter::read(params, now, invalid))
+    read(params, 100, 20, "stage", |invalid| {
+        params.check_known(&[names::LIST, names::IDEAS], invalid);
+        IdeaFilter::read(params, now, invalid)
+    })
 }
 
 fn read<F>(

@@ -7,6 +7,7 @@ use super::Invalid;
 use super::choice::Choice;
 use super::due::DueDate;
 use super::timestamp::Timestamp;
+use super::unknown::Unknown;
 use super::zone::Zone;
 
 /// Why a query string cannot be read at all.
@@ -27,6 +28,7 @@ pub enum ParamsError {
 #[derive(Debug, Clone, Default)]
 pub struct Params {
     pairs: Vec<(String, String)>,
+    strict: bool,
 }
 
 impl Params {
@@ -40,7 +42,21 @@ impl Params {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             pairs.push((decoded(name)?, decoded(value)?));
         }
-        Ok(Self { pairs })
+        Ok(Self { pairs, strict: false })
+    }
+
+    /// The same, complaining about names that nobody knows if `strict`.
+    #[must_use]
+    pub fn handled(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
+
+    /// Complains about every name that is not among the known ones, where strict handling was asked for; to be asked of
+    /// every query. (U+0000 in a name is complained about already.)
+    pub fn check_known(&self, known: &[&[&'static str]], invalid: &mut Invalid) {
+        if self.strict {
+            Unknown::parameters(self.names().filter(|name| !name.contains('\0')), known).complain(invalid);
+        }
     }
 
     /// Complains about every pair with U+0000, which PostgreSQL cannot hold in a text; to be asked of every query. (The

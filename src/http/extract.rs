@@ -1,6 +1,7 @@
 //! Body, query and id of a request, refused in no contract's words.
 
 mod json;
+mod known;
 mod media_type;
 mod payload;
 
@@ -10,17 +11,20 @@ use serde::de::DeserializeOwned;
 
 use self::payload::read;
 use super::error::ApiError;
+use super::strict;
 use crate::field::Invalid;
 use crate::field::params::Params;
 
 /// The body of a request, read as JSON object and taken apart by `T`'s serde derive: fields of type
-/// [`Sent`](crate::field::patch::Sent) under `#[serde(default)]`, so that nothing but JSON itself is judged here.
+/// [`Sent`](crate::field::patch::Sent) under `#[serde(default)]`, so that nothing but JSON itself is judged here (and, with
+/// `Prefer: handling=strict`, members that `T` does not know).
 ///
 /// Refused, in this order: a type other than JSON (415; none is taken as JSON), more than [`BodyLimit`] (413), a body
 /// that is not there before the request's [`Deadline`](crate::auth::caller::Deadline) (408), an empty body (422, for it
 /// is a missing value and no malformed one), what is not JSON in UTF-8 (400, RFC 8259; a byte order mark, a lone
 /// surrogate, nesting over 128 and a known member given twice are not JSON here), what is no object (422). Unknown
-/// members are ignored once they are known to be well-formed.
+/// members are ignored once they are known to be well-formed; with strict handling they are complained about together
+/// with all else that is wrong with the body (422).
 ///
 /// Numbers follow one table. No field of a body is a number, so a number is never taken for something else:
 ///
@@ -57,31 +61,50 @@ impl Default for BodyLimit {
     }
 }
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+/// What can be read out of a body.
+pub trait FromBody: DeserializeOwned {
+    /// Everything that is wrong with it, as its parser says it: asked of a body that is refused in any case.
+    fn complaints(self) -> Invalid;
+}
+
+/// Takes a body apart; refuses members that it does not know, if `strict`.
+fn taken_apart<T: FromBody>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
+    let (body, unknown) = json::object::<T>(bytes, strict)?;
+    if unknown.is_empty() {
+        return Ok(body);
+    }
+    let mut invalid = body.complaints();
+    unknown.complain(&mut invalid);
+    Err(invalid.into())
+}
+
+impl<S: Sync, T: FromBody> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         media_type::check(request.method(), request.headers())?;
+        let strict = strict::is_wanted(request.extensions());
         let bytes = read(request).await?;
         if bytes.is_empty() {
             return Err(Invalid::one("body", "Request body is required").into());
         }
-        json::object(&bytes).map(Self)
+        taken_apart(&bytes, strict).map(Self)
     }
 }
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
+impl<S: Sync, T: FromBody> FromRequest<S> for OptionalBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         // Many clients name a type even when they send nothing, so it counts only beside a body.
         let typed = media_type::check(request.method(), request.headers());
+        let strict = strict::is_wanted(request.extensions());
         let bytes = read(request).await?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }
         typed?;
-        json::object(&bytes).map(|body| Self(Some(body)))
+        taken_apart(&bytes, strict).map(|body| Self(Some(body)))
     }
 }
 
@@ -90,7 +113,10 @@ impl<S: Sync> FromRequestParts<S> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let params = Params::parse(parts.uri.query().unwrap_or_default());
-        params.map(Self).map_err(|error| ApiError::BadRequest(error.to_string()))
+        let strict = strict::is_wanted(&parts.extensions);
+        params
+            .map(|params| Self(params.handled(strict)))
+            .map_err(|error| ApiError::BadRequest(error.to_string()))
     }
 }
 

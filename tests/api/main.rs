@@ -25,6 +25,7 @@ mod refusals;
 mod search;
 mod shutdown;
 mod streams;
+mod strict;
 mod todo;
 mod todo_writes;
 mod together;

@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::query::names;
 use crate::api::with_and_without_user;
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -43,6 +44,7 @@ pub struct StatsParams {
 fn now(params: &Params, time: Timestamp) -> Result<Now, ApiError> {
     let mut invalid = Invalid::default();
     params.check_nul(&mut invalid);
+    params.check_known(&[names::STATS], &mut invalid);
     let zone = params.zone(&["tz"], &mut invalid);
     invalid.into_result()?;
     Ok(Now { time, today: zone.day(time) })
@@ -52,6 +54,7 @@ fn now(params: &Params, time: Timestamp) -> Result<Now, ApiError> {
 fn nothing(params: &Params) -> Result<(), ApiError> {
     let mut invalid = Invalid::default();
     params.check_nul(&mut invalid);
+    params.check_known(&[], &mut invalid);
     Ok(invalid.into_result()?)
 }
 

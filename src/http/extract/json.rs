@@ -8,13 +8,16 @@ use serde::forward_to_deserialize_any;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::known::Noting;
 use crate::field::Invalid;
 use crate::field::patch::AsSent;
+use crate::field::unknown::Unknown;
 use crate::http::error::ApiError;
 
 /// Reads `T` out of a JSON object. The object's own level is read first, without recursion and whatever its depth, then
-/// each member by itself: what `T` knows into `T`, the rest only to see that it is well-formed.
-pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// each member by itself: what `T` knows into `T`, the rest only to see that it is well-formed. If `strict`, the rest is
+/// handed out as well.
+pub(super) fn object<T: DeserializeOwned>(body: &[u8], strict: bool) -> Result<(T, Unknown), ApiError> {
     let text = text(body)?;
     if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
         return Err(match serde_json::from_str::<AsSent>(text) {
@@ -23,8 +26,13 @@ pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         });
     }
     let Members(members) = serde_json::from_str(text).map_err(|error| malformed(&reason(&error)))?;
+    let sent: Vec<String> = members.iter().filter(|_| strict).map(|(name, _)| name.clone()).collect();
     let members = members.into_iter().map(|(name, value)| (name, Member(value)));
-    T::deserialize(MapDeserializer::new(members)).map_err(|fault| malformed(&fault.to_string()))
+    let mut fields: &[&str] = &[];
+    let members = Noting { inner: MapDeserializer::new(members), fields: &mut fields };
+    let read = T::deserialize(members).map_err(|fault| malformed(&fault.to_string()))?;
+    let unknown = strict.then(|| Unknown::members(sent.iter().map(String::as_str), fields));
+    Ok((read, unknown.unwrap_or_default()))
 }
 
 fn text(body: &[u8]) -> Result<&str, ApiError> {
@@ -169,7 +177,19 @@ mod tests {
     }
 
     fn read(body: impl AsRef<[u8]>) -> Result<Task, ApiError> {
-        object(body.as_ref())
+        let (task, unknown) = object(body.as_ref(), false)?;
+        assert!(unknown.is_empty(), "nobody has asked");
+        Ok(task)
+    }
+
+    #[test]
+    fn who_asks_is_told_what_is_unknown() {
+        let unknown = |body: &str| object::<Task>(body.as_bytes(), true).unwrap().1;
+        let known = &["title", "tags", "completed", "is_completed"];
+        assert!(unknown(r#"{"title": 1, "tags": 1, "is_completed": 1, "id": 1}"#).is_empty());
+        let body = r#"{"Title": 1, "x": {"y": 1}, "ti\u0074le": 1, "complete\u0064 ": 1}"#;
+        assert_eq!(unknown(body), Unknown::members(["Title", "x", "completed "], known));
+        assert!(object::<Task>(b"{\"x\": 01}", true).is_err(), "what is unknown must be JSON too");
     }
 
     /// The text of a 400.
@@ -345,7 +365,7 @@ mod tests {
             #[expect(dead_code, reason = "only its type matters")]
             title: Option<u8>,
         }
-        assert!(object::<Typed>(b"{\"title\": null}").is_ok());
+        assert!(object::<Typed>(b"{\"title\": null}", false).is_ok());
         for body in [
             r#"{"title": "canary"}"#,
             r#"{"title": {"canary": 1}}"#,
@@ -355,7 +375,7 @@ mod tests {
             r#"{"title": 1, "title": "canary"}"#,
             "canary",
         ] {
-            match object::<Typed>(body.as_bytes()) {
+            match object::<Typed>(body.as_bytes(), false) {
                 Err(ApiError::BadRequest(text)) => assert!(!text.contains("canary"), "{text}"),
                 other => panic!("{body}: {other:?}"),
             }

@@ -23,6 +23,12 @@ struct Task {
     title: Sent,
 }
 
+impl FromBody for Task {
+    fn complaints(self) -> Invalid {
+        Invalid::default()
+    }
+}
+
 fn router() -> Router {
     Router::new()
         .route("/body", any(|Body(task): Body<Task>| async move { format!("{:?}", task.title) }))
