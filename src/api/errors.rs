@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, VARY};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, VARY};
 use serde_json::{Map, Value, json};
 
 use super::problem::{PROBLEM_JSON, Problem};
@@ -59,7 +59,7 @@ pub fn write(form: Form, mut response: Response, correlation_id: &str) -> Respon
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     if contract == Contract::V1 {
-        headers.append(VARY, HeaderValue::from(ACCEPT));
+        headers.append(VARY, HeaderValue::from_static("Accept"));
     }
     *response.body_mut() = Body::from(bytes);
     response
