@@ -5,6 +5,7 @@
 //! on SQLite `$n` becomes `?n`. `$1` is always the owner: [`Scope`] binds it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::auth::user_id::UserId;
@@ -25,7 +26,7 @@ mod wait;
 
 pub use error::DbError;
 pub use row::Row;
-pub use statement::{Engine, Plan, Statement, Step, Value, When};
+pub use statement::{Engine, Judge, Plan, Statement, Step, Value, Verdict, When};
 pub use wait::spread;
 
 use job::Job;
@@ -140,8 +141,29 @@ impl Scope<'_> {
     /// [`DbError::Unavailable`] and [`DbError::Fault`]: nothing was changed. [`DbError::OutcomeUnknown`]: the link
     /// broke while the commit was under way.
     pub async fn write(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
+        self.run(Job::writes(self.user, steps, None, self.deadline)).await
+    }
+
+    /// As [`Scope::write`], but asks the judge before the commit. Answers with the rows of the steps (not of the judge's
+    /// statements) and whether they were committed.
+    ///
+    /// # Errors
+    /// Those of [`Scope::write`], and the judge's own, after which nothing was changed. [`DbError::Locked`] where the
+    /// steps have set a lock timeout.
+    pub async fn write_judged(&self, steps: Vec<Step>, judge: Judge) -> Result<(Vec<Vec<Row>>, bool), DbError> {
+        let committed = Arc::new(AtomicBool::new(false));
+        let (said, Judge(ask)) = (committed.clone(), judge);
+        let judge = Judge::new(move |rows| {
+            let verdict = ask(rows);
+            said.store(matches!(verdict, Ok(Verdict::Commit(_))), Ordering::Relaxed);
+            verdict
+        });
+        let rows = self.run(Job::writes(self.user, steps, Some(judge), self.deadline)).await?;
+        Ok((rows, committed.load(Ordering::Relaxed)))
+    }
+
+    async fn run(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
         self.in_time()?;
-        let job = Job::writes(self.user, steps, self.deadline);
         let written = match &*self.db.0 {
             Backend::Postgres(postgres) => postgres.write(job).await,
             Backend::Sqlite(sqlite) => sqlite.write(job).await,
@@ -157,6 +179,7 @@ fn log(error: &DbError) {
         DbError::OutcomeUnknown(text) => {
             tracing::error!(target: "db", error = text, "outcome of a commit unknown");
         }
+        DbError::Locked(text) => tracing::debug!(target: "db", error = text, "lock not available"),
         DbError::Fault(text) => tracing::error!(target: "db", error = text, "database fault"),
     }
 }

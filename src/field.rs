@@ -2,6 +2,7 @@
 
 pub mod choice;
 pub mod due;
+pub mod etag;
 pub mod form;
 pub mod id;
 pub mod page;

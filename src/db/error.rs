@@ -9,6 +9,9 @@ pub enum DbError {
     /// The link broke while a commit was under way.
     #[error("outcome of a commit unknown: {0}")]
     OutcomeUnknown(String),
+    /// Another transaction holds what this one waited for, for as long as it had said: nothing was changed.
+    #[error("lock not available: {0}")]
+    Locked(String),
     /// A fault of ours (a statement that the database refused, a row that does not read). The text is for the log.
     #[error("database fault: {0}")]
     Fault(String),

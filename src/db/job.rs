@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::auth::user_id::UserId;
 
-use super::{DbError, Row, Statement, Step, When};
+use super::{DbError, Judge, Row, Statement, Step, When};
 
 /// Statements of one owner, to be run in their order.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(super) struct Job {
     /// `$1` of every statement.
     pub(super) owner: Owner,
     pub(super) steps: Vec<Step>,
+    /// Decides after the steps; without one the write is committed.
+    pub(super) judge: Option<Judge>,
     pub(super) deadline: Instant,
 }
 
@@ -32,13 +34,18 @@ impl Owner {
 }
 
 impl Job {
-    pub(super) fn writes(user: &UserId, steps: Vec<Step>, deadline: Instant) -> Self {
-        Self { owner: Owner::User(user.clone()), steps, deadline }
+    pub(super) fn writes(
+        user: &UserId,
+        steps: Vec<Step>,
+        judge: Option<Judge>,
+        deadline: Instant,
+    ) -> Self {
+        Self { owner: Owner::User(user.clone()), steps, judge, deadline }
     }
 
     pub(super) fn reads(user: &UserId, statements: Vec<Statement>, deadline: Instant) -> Self {
         let steps = statements.into_iter().map(|statement| Step { statement, when: When::Always }).collect();
-        Self { owner: Owner::User(user.clone()), steps, deadline }
+        Self { owner: Owner::User(user.clone()), steps, judge: None, deadline }
     }
 
     /// Refuses a step that waits for itself or for a later one.

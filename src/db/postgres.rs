@@ -37,7 +37,7 @@ const GRACE: Duration = Duration::from_millis(500);
 /// A PostgreSQL server, perhaps behind a transaction pooler.
 #[derive(Debug)]
 pub(super) struct Postgres {
-    texts: Texts,
+    texts: Arc<Texts>,
     /// None behind a pooler, and once closed.
     lane: ArcSwapOption<Lane>,
     exclusive: Arc<Exclusive>,
@@ -52,10 +52,11 @@ impl Postgres {
         let most = (config.pool_size + config.pool_overflow).max(1);
         let shared = if pooled { 0 } else { LANE.min(most - 1) };
         let lane = (shared > 0).then(|| Arc::new(Lane::open(&connector, shared, pool::OLDEST)));
-        let exclusive = Exclusive::open(connector, config, most - shared, pooled)?;
+        let texts = Arc::new(Texts::new(Engine::Postgres, &config.schema));
+        let exclusive = Exclusive::open(connector, config, texts.clone(), most - shared)?;
         tracing::debug!(target: "creatorvault::db", pooled, shared, exclusive = most - shared, "database opened");
         Ok(Arc::new(Self {
-            texts: Texts::new(Engine::Postgres, &config.schema),
+            texts,
             lane: ArcSwapOption::new(lane),
             exclusive: Arc::new(exclusive),
             statement_timeout: timeout,
@@ -87,7 +88,7 @@ impl Postgres {
     pub(super) async fn ping(&self, deadline: Instant) -> Result<(), DbError> {
         let statement = Statement { sql: "select 1".into(), params: Vec::new(), plan: Plan::Steady };
         let step = super::Step { statement, when: super::When::Always };
-        self.read(Job { owner: Owner::Nobody, steps: vec![step], deadline }).await.map(|_| ())
+        self.read(Job { owner: Owner::Nobody, steps: vec![step], judge: None, deadline }).await.map(|_| ())
     }
 
     pub(super) fn close(&self) {

@@ -1,10 +1,14 @@
 //! What can be asked of a database: statements with their parameters, and steps of a write.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::field::timestamp::Timestamp;
+
+use super::{DbError, Row};
 
 /// One parameter of a statement.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +66,33 @@ pub struct Step {
     pub statement: Statement,
     /// When to run it.
     pub when: When,
+}
+
+/// What becomes of a write whose steps have run.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is committed after these statements.
+    Commit(Vec<Statement>),
+    /// Nothing of it is kept.
+    RollBack,
+}
+
+/// Judges a write by the rows of its steps, while its transaction is still open. It may be asked again when the write
+/// runs again after a known rollback, so it must depend on the rows alone.
+#[derive(Clone)]
+pub struct Judge(pub(super) Arc<dyn Fn(&[Vec<Row>]) -> Result<Verdict, DbError> + Send + Sync>);
+
+impl Judge {
+    /// A judge that says what this function says.
+    pub fn new(judge: impl Fn(&[Vec<Row>]) -> Result<Verdict, DbError> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(judge))
+    }
+}
+
+impl fmt::Debug for Judge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Judge")
+    }
 }
 
 /// Which engine stands behind a [`Db`](super::Db).

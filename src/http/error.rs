@@ -127,7 +127,7 @@ impl From<DbError> for ApiError {
     /// A database failure is never "not found" and never the client's fault.
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) => Self::unavailable(),
+            DbError::Unavailable(_) | DbError::Locked(_) => Self::unavailable(),
             DbError::OutcomeUnknown(_) => Self::OutcomeUnknown,
             DbError::Fault(cause) => {
                 tracing::error!(%cause, "Request failed");

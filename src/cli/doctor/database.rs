@@ -43,7 +43,7 @@ fn sqlite(file: &str, found: Option<Result<Option<SqliteLook>, DbError>>) -> Fin
         Some(Ok(None)) => {
             Finding::ok(CHECK, format!("{file} is not there yet: it will be created at the first start"))
         }
-        Some(Err(DbError::Unavailable(reason))) => {
+        Some(Err(DbError::Unavailable(reason) | DbError::Locked(reason))) => {
             let cure =
                 "start the server, which sees to it; if another program holds it, wait and run this again";
             Finding::warning(CHECK, format!("{file} could not be looked at: {reason}"), cure)
@@ -77,7 +77,7 @@ fn unreachable(url: &PostgresUrl, error: &DbError) -> Finding {
 
 /// Why, without the role's name, which a URL keeps beside its password.
 pub(super) fn reason(url: &PostgresUrl, error: &DbError) -> String {
-    let (DbError::Unavailable(text) | DbError::OutcomeUnknown(text) | DbError::Fault(text)) = error;
+    let (DbError::Unavailable(text) | DbError::Locked(text) | DbError::OutcomeUnknown(text) | DbError::Fault(text)) = error;
     // All messages of a refused login name the role.
     if let Some(at) = text.find("SQLSTATE 28") {
         return text[..at + "SQLSTATE 28xxx".len()].to_owned();

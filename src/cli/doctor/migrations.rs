@@ -30,7 +30,7 @@ pub(super) async fn look(examined: &Examined) -> Vec<Finding> {
         DatabaseUrl::Postgres(url) => {
             let asked = async { tokio::join!(migrate::status(config), inspect::postgres(config, url)) };
             match bounded(asked).await {
-                Some((Err(DbError::Unavailable(text)), _)) => vec![unreachable(config, url, text)],
+                Some((Err(DbError::Unavailable(text) | DbError::Locked(text)), _)) => vec![unreachable(config, url, text)],
                 None => vec![unreachable(config, url, "no answer within three seconds".to_owned())],
                 Some((found, look)) => {
                     let rights = look.ok().map(|look| look.schema);
@@ -67,7 +67,7 @@ fn unreachable(config: &DatabaseConfig, url: &PostgresUrl, text: String) -> Find
 fn standing(config: &DatabaseConfig, found: Result<Vec<Applied>, DbError>) -> Finding {
     let rows = match found {
         Ok(rows) => rows,
-        Err(DbError::Unavailable(_)) => return unknown(),
+        Err(DbError::Unavailable(_) | DbError::Locked(_)) => return unknown(),
         Err(DbError::Fault(text) | DbError::OutcomeUnknown(text)) => {
             return Finding::from_line(CHECK, Status::Problem, &text);
         }

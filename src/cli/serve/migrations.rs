@@ -79,7 +79,7 @@ async fn look(app: &App) -> Result<Tables, String> {
     };
     match found {
         Ok(tables) => Ok(tables),
-        Err(DbError::Unavailable(reason)) => Ok(Tables::Pending(reason)),
+        Err(DbError::Unavailable(reason) | DbError::Locked(reason)) => Ok(Tables::Pending(reason)),
         Err(DbError::OutcomeUnknown(reason) | DbError::Fault(reason)) => Err(reason),
     }
 }

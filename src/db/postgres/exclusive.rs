@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 
 use crate::config::database::DatabaseConfig;
 use crate::db::job::Job;
+use crate::db::text::Texts;
 use crate::db::{DbError, Row};
 
 use super::GRACE;
@@ -32,6 +33,7 @@ const CONFLICTS: u32 = 3;
 pub(super) struct Exclusive {
     pool: Pool,
     connector: Connector,
+    texts: Arc<Texts>,
     /// Behind a transaction pooler: nothing named, every statement inside `begin` and `commit`.
     pooled: bool,
     acquire_timeout: Duration,
@@ -60,12 +62,17 @@ impl Exclusive {
     pub(super) fn open(
         connector: Connector,
         config: &DatabaseConfig,
+        texts: Arc<Texts>,
         size: usize,
-        pooled: bool,
     ) -> Result<Self, String> {
-        let pool = Pool::open(&connector, size, config.acquire_timeout)?;
-        let acquire_timeout = config.acquire_timeout;
-        Ok(Self { pool, connector, pooled, acquire_timeout, statement_timeout: config.statement_timeout })
+        Ok(Self {
+            pool: Pool::open(&connector, size, config.acquire_timeout)?,
+            connector,
+            texts,
+            pooled: config.is_pooled(),
+            acquire_timeout: config.acquire_timeout,
+            statement_timeout: config.statement_timeout,
+        })
     }
 
     pub(super) fn close(&self) {
@@ -164,7 +171,7 @@ impl Exclusive {
         if self.pooled {
             let begin = format!("begin; {}", self.timeout(job));
             let begin = Begin::Along(&begin);
-            return Transaction { client: object, begin, named: false, queries, job, progress }
+            return Transaction { client: object, begin, named: false, queries, job, texts: &self.texts, progress }
                 .run()
                 .await
                 .map_err(reread);
@@ -237,10 +244,10 @@ impl Exclusive {
         texts: &[Arc<str>],
     ) -> Result<(Rows, bool), Failure> {
         let progress = Progress::default();
-        let begin = if job.steps.len() == 1 { Begin::Never } else { Begin::Along("begin") };
+        let begin = if job.steps.len() == 1 && job.judge.is_none() { Begin::Never } else { Begin::Along("begin") };
         let queries = queries(job, texts);
         let mut transaction =
-            Transaction { client: object, begin, named: !self.pooled, queries, job, progress: &progress };
+            Transaction { client: object, begin, named: !self.pooled, queries, job, texts: &self.texts, progress: &progress };
         let timeout;
         if self.pooled {
             self.begin_pooled(&transaction).await?;
@@ -277,6 +284,6 @@ fn reread(failure: Failure) -> Failure {
         DbError::OutcomeUnknown(text) => {
             Failure { error: DbError::Unavailable(text), evict: true, again: Again::Elsewhere }
         }
-        DbError::Unavailable(_) | DbError::Fault(_) => failure,
+        DbError::Unavailable(_) | DbError::Locked(_) | DbError::Fault(_) => failure,
     }
 }

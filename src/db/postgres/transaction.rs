@@ -9,7 +9,8 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Statement;
 
 use crate::db::job::{Job, runs};
-use crate::db::{DbError, Row};
+use crate::db::text::Texts;
+use crate::db::{DbError, Judge, Row, Verdict};
 
 use super::batch::{Boxed, Failed, Query, in_order};
 use super::trouble::{Kind, Trouble};
@@ -29,6 +30,8 @@ pub(super) struct Transaction<'a> {
     pub(super) named: bool,
     pub(super) queries: Vec<Query<'a>>,
     pub(super) job: &'a Job,
+    /// For what a judge adds.
+    pub(super) texts: &'a Texts,
     pub(super) progress: &'a Progress,
 }
 
@@ -111,12 +114,13 @@ impl Transaction<'_> {
             let first = results.len();
             let wave = self.wave(first, &results);
             let last = first + wave.len() == self.queries.len();
-            match self.send(first, &wave, last, &prepared).await {
+            let commit = last && self.job.judge.is_none();
+            match self.send(first, &wave, commit, &prepared).await {
                 Ok(rows) => results.extend(rows),
-                Err(failure) => return Err(self.undo(failure, last).await),
+                Err(failure) => return Err(self.undo(failure, commit).await),
             }
             if last {
-                return Ok(results);
+                return self.judged(results).await;
             }
         }
     }
@@ -173,12 +177,53 @@ impl Transaction<'_> {
         }
     }
 
-    /// Sends the steps of one wave, with the `begin` before the first and the `commit` behind the last.
+    /// Has the judge decide, where there is one, while the transaction is still open.
+    async fn judged(&self, results: Vec<Vec<Row>>) -> Result<Vec<Vec<Row>>, Failure> {
+        let Some(Judge(judge)) = &self.job.judge else { return Ok(results) };
+        match judge(&results) {
+            Ok(Verdict::Commit(statements)) => self.finish(&statements).await.map(|()| results),
+            // Whether or not the rollback arrives, nothing was changed; without it the connection is of no use.
+            Ok(Verdict::RollBack) => {
+                let undone = self.undo(Failure::from(DbError::closed()), false).await;
+                if undone.evict { Err(Failure { again: Again::Elsewhere, ..undone }) } else { Ok(results) }
+            }
+            Err(error) => Err(self.undo(Failure::from(error), false).await),
+        }
+    }
+
+    /// Sends the judge's statements with the commit behind them.
+    async fn finish(&self, statements: &[crate::db::Statement]) -> Result<(), Failure> {
+        let queries: Vec<Query<'_>> = statements
+            .iter()
+            .map(|s| Query::new(self.texts.translate(&s.sql), &self.job.owner, &s.params))
+            .collect();
+        for query in &queries {
+            if let Err(error) = query.check(None) {
+                return Err(self.undo(Failure::from(error), false).await);
+            }
+        }
+        let mut sent: Vec<Boxed<'_, Result<Vec<Row>, Failed>>> = Vec::with_capacity(queries.len() + 1);
+        for query in &queries {
+            sent.push(Box::pin(query.run(self.client, None)));
+        }
+        self.progress.committing.store(true, Ordering::Relaxed);
+        sent.push(Box::pin(self.command("commit", None)));
+        let answers = in_order(sent).await;
+        match answers.into_iter().enumerate().find_map(|(i, answer)| answer.err().map(|failed| (i, failed))) {
+            None => Ok(()),
+            Some((i, failed)) => {
+                let failure = self.judge(&failed, i == queries.len(), true);
+                Err(self.undo(failure, true).await)
+            }
+        }
+    }
+
+    /// Sends the steps of one wave, with the `begin` before the first and, where it is to end, the `commit` behind.
     async fn send(
         &self,
         first: usize,
         wave: &[bool],
-        last: bool,
+        ends: bool,
         prepared: &[Option<Statement>],
     ) -> Result<Vec<Vec<Row>>, Failure> {
         let mut sent: Vec<Boxed<'_, Result<Vec<Row>, Failed>>> = Vec::with_capacity(wave.len() + 2);
@@ -195,18 +240,18 @@ impl Transaction<'_> {
         {
             sent.push(Box::pin(query.run(self.client, statement.as_ref())));
         }
-        if last {
+        if ends {
             self.progress.committing.store(true, Ordering::Relaxed);
             sent.push(Box::pin(self.command("commit", None)));
         }
-        let commit = if last { sent.len() - 1 } else { usize::MAX };
+        let commit = if ends { sent.len() - 1 } else { usize::MAX };
         let mut answers = in_order(sent).await;
         if let Some(at) = answers.iter().position(Result::is_err) {
             let some_ran = answers.iter().any(Result::is_ok);
             let Err(failed) = answers.swap_remove(at) else { return Err(Failure::from(DbError::closed())) };
             // Without its `begin` a statement that was sent along has committed itself.
             let stray = begins && at == 0 && some_ran;
-            return Err(if stray { self.unknown(&failed) } else { self.judge(&failed, at == commit, last) });
+            return Err(if stray { self.unknown(&failed) } else { self.judge(&failed, at == commit, ends) });
         }
         let mut rows = answers.into_iter().filter_map(Result::ok).skip(usize::from(along.is_some()));
         Ok(wave.iter().map(|runs| if *runs { rows.next().unwrap_or_default() } else { Vec::new() }).collect())
@@ -231,6 +276,7 @@ impl Transaction<'_> {
             | Kind::Unavailable
             | Kind::Fault
             | Kind::Stale
+            | Kind::Locked
             | Kind::Unserved => true,
             // The server aborts what it had not committed; a pooler may say this of itself, with the commit passed on.
             Kind::Ended => !(at_commit || pooled && sent),
@@ -246,7 +292,12 @@ impl Transaction<'_> {
                 Again::Here
             }
             Kind::Ended | Kind::Lost | Kind::Stale => Again::Elsewhere,
-            Kind::Unready | Kind::Unavailable | Kind::Fault | Kind::Unserved | Kind::Unsent => Again::No,
+            Kind::Unready
+            | Kind::Unavailable
+            | Kind::Locked
+            | Kind::Fault
+            | Kind::Unserved
+            | Kind::Unsent => Again::No,
         };
         Failure { evict: trouble.evicts(), error: trouble.unchanged(), again }
     }

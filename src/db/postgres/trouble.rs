@@ -29,8 +29,10 @@ pub(in crate::db) enum Kind {
     Unready,
     /// A known rollback that may well succeed when run again: 40001, 40P01.
     Conflict,
-    /// Refused for want of something that may come back: time, memory, disk, a lock.
+    /// Refused for want of something that may come back: time, memory, disk.
     Unavailable,
+    /// A lock did not come within the lock timeout (55P03).
+    Locked,
     /// Refused for good.
     Fault,
     /// The driver did not send it: parameters that do not fit.
@@ -61,6 +63,7 @@ impl Trouble {
         match self.kind {
             Kind::Fault | Kind::Unsent => DbError::Fault(self.text),
             Kind::Unready => DbError::pending(&self.text),
+            Kind::Locked => DbError::Locked(self.text),
             Kind::Lost
             | Kind::Ended
             | Kind::Unserved
@@ -109,7 +112,7 @@ fn kind(server: &ServerError) -> Kind {
         // Beside a lost race for locks also foreign_key_violation: what a row refers to went away in between, and comes
         // back with the next try.
         "23503" | "40001" | "40P01" => Kind::Conflict,
-        "55P03" => Kind::Unavailable,
+        "55P03" => Kind::Locked,
         _ if code.starts_with("53") || code.starts_with("57") => Kind::Unavailable,
         _ => Kind::Fault,
     }

@@ -16,9 +16,9 @@ use crate::db::job::{Job, Owner};
 use crate::db::{DbError, Plan, Row, Statement, Step, When};
 
 use super::Patience;
-use super::connection::{open_for_reading, refused_request};
+use super::connection::open_for_reading;
 use super::limit::Limit;
-use super::run;
+use super::run::{self, Ran};
 
 /// Reads that may wait in each queue; more are refused at once.
 const QUEUE: usize = 4096;
@@ -118,7 +118,7 @@ impl Readers {
         let text = "select count(*) from sqlite_schema";
         let statement = Statement { sql: text.into(), params: Vec::new(), plan: Plan::Steady };
         let steps = vec![Step { statement, when: When::Always }];
-        self.read(Job { owner: Owner::Nobody, steps, deadline }, vec![text.into()]).await.map(|_| ())
+        self.read(Job { owner: Owner::Nobody, steps, judge: None, deadline }, vec![text.into()]).await.map(|_| ())
     }
 
     /// Ends every thread after what is queued before.
@@ -152,7 +152,9 @@ impl Reader {
         let result = run::steps(connection, job, texts);
         stop.lift();
         log_slow(begun, texts);
-        result.map_err(|error| refused_request(&error))
+        match result? {
+            Ran::Kept(rows) | Ran::Undone(rows) => Ok(rows),
+        }
     }
 
     fn connection(&mut self) -> Result<&(Connection, Limit), DbError> {

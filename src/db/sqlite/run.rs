@@ -7,7 +7,10 @@ use rusqlite::{Connection, Error, ToSql};
 
 use crate::db::job::{Job, Owner, runs};
 use crate::db::row::write_tags;
-use crate::db::{Row, Value};
+use crate::db::text::translate;
+use crate::db::{DbError, Engine, Judge, Row, Value, Verdict};
+
+use super::connection::refused_request;
 
 impl ToSql for Value {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -26,8 +29,39 @@ impl ToSql for Value {
     }
 }
 
-/// Runs the steps of a job in their order, each when its condition holds.
-pub(super) fn steps(connection: &Connection, job: &Job, texts: &[Arc<str>]) -> Result<Vec<Vec<Row>>, Error> {
+/// How the steps of a job ended.
+pub(super) enum Ran {
+    /// What they did may be committed.
+    Kept(Vec<Vec<Row>>),
+    /// What they did is to be undone; nothing went wrong.
+    Undone(Vec<Vec<Row>>),
+}
+
+/// Why the steps of a job did not run to their end.
+pub(super) enum Stopped {
+    /// SQLite refused one.
+    Refused(Error),
+    /// The judge could not judge.
+    Unjudged(DbError),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Stopped> for DbError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Refused(error) => refused_request(&error),
+            Stopped::Unjudged(error) => error,
+        }
+    }
+}
+
+/// Runs the steps of a job in their order, each when its condition holds, then what the judge says.
+pub(super) fn steps(connection: &Connection, job: &Job, texts: &[Arc<str>]) -> Result<Ran, Stopped> {
     let mut results = Vec::with_capacity(job.steps.len());
     for (step, text) in job.steps.iter().zip(texts) {
         let rows = if runs(step.when, &results) == Some(true) {
@@ -37,7 +71,18 @@ pub(super) fn steps(connection: &Connection, job: &Job, texts: &[Arc<str>]) -> R
         };
         results.push(rows);
     }
-    Ok(results)
+    let Some(Judge(judge)) = &job.judge else { return Ok(Ran::Kept(results)) };
+    match judge(&results).map_err(Stopped::Unjudged)? {
+        Verdict::RollBack => Ok(Ran::Undone(results)),
+        Verdict::Commit(more) => {
+            for statement in more {
+                // The schema means nothing here.
+                let text = translate(&statement.sql, Engine::Sqlite, "");
+                query(connection, &text, &job.owner, &statement.params)?;
+            }
+            Ok(Ran::Kept(results))
+        }
+    }
 }
 
 /// Runs one statement with the owner at `?1` and the parameters behind it.

@@ -166,6 +166,50 @@ async fn steps_run_by_what_came_before() {
 }
 
 #[tokio::test]
+async fn a_judge_has_the_last_word() {
+    everywhere(async |bed| {
+        let ann = user("ann");
+        let scope = bed.db.scope(&ann, soon());
+        // As many rows as there are names, or nothing.
+        let judged = |names: &[&str], at_most: usize| {
+            let steps: Vec<Step> = names.iter().map(|name| always(insert(name, 1))).collect();
+            let judge = Judge::new(move |rows| {
+                Ok(match rows.iter().map(Vec::len).sum::<usize>() {
+                    0 => return Err(DbError::Fault("no rows to judge".to_owned())),
+                    many if many > at_most => Verdict::RollBack,
+                    few => Verdict::Commit(vec![insert(&format!("judged {few}"), 2)]),
+                })
+            });
+            scope.write_judged(steps, judge)
+        };
+        let (rows, committed) = judged(&["a"], 1).await.unwrap();
+        assert_eq!((rows.len(), rows[0].len(), committed), (1, 1, true));
+        let (rows, committed) = judged(&["b", "c"], 1).await.unwrap();
+        assert_eq!((rows.len(), rows[1].len(), committed), (2, 1, false), "the rows are told, and gone");
+        assert!(matches!(judged(&[], 1).await, Err(DbError::Fault(_))));
+        // What the judge adds may fail as well: then nothing stays.
+        assert!(matches!(judged(&["d"], 1).await, Err(DbError::Fault(_))), "judged 1 is there already");
+        assert_eq!(bed.names("ann").await, ["a", "judged 1"]);
+        let others = futures_util::future::join_all((0..40).map(|i| {
+            let db = bed.db.clone();
+            tokio::spawn(async move {
+                let bob = user("bob");
+                let judge = Judge::new(move |_| {
+                    Ok(if i % 2 == 0 { Verdict::RollBack } else { Verdict::Commit(Vec::new()) })
+                });
+                db.scope(&bob, soon()).write_judged(vec![always(insert(&format!("{i}"), i))], judge).await
+            })
+        }))
+        .await;
+        for (i, other) in others.into_iter().enumerate() {
+            assert_eq!(other.unwrap().unwrap().1, i % 2 == 1);
+        }
+        assert_eq!(bed.names("bob").await.len(), 20, "each judged for itself, whoever shares its commit");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn several_reads_answer_in_their_order() {
     everywhere(async |bed| {
         let ann = user("ann");

@@ -11,7 +11,7 @@ fn read(queued: Instant, deadline: Instant) -> (Read, oneshot::Receiver<Answer>)
     let steps = vec![Step { statement, when: When::Always }];
     (
         Read {
-            job: Job { owner: Owner::Nobody, steps, deadline },
+            job: Job { owner: Owner::Nobody, steps, judge: None, deadline },
             texts: vec!["select 1".into()],
             queued,
             answer,

@@ -7,9 +7,9 @@ use rusqlite::Error;
 
 use crate::db::{DbError, Row};
 
-use super::super::connection::{fails_writes, refused_request};
+use super::super::connection::fails_writes;
 use super::super::readers::log_slow;
-use super::super::run;
+use super::super::run::{self, Ran, Stopped};
 use super::{BEGUN, COMMITTING, Desk, WAITING, Write};
 
 type Rows = Vec<Vec<Row>>;
@@ -53,14 +53,16 @@ impl Desk {
         let mut rest = writes.into_iter();
         while let Some(write) = rest.next() {
             match self.one(&write, alone) {
-                Ok(rows) => done.push((write, rows)),
-                Err(error) if fails_writes(&error) => {
+                Ok(Ran::Kept(rows)) => done.push((write, rows)),
+                // Nothing of it is left to be committed.
+                Ok(Ran::Undone(rows)) => write.answer(Ok(rows)),
+                Err(Stopped::Refused(error)) if fails_writes(&error) => {
                     let all = done.into_iter().map(|(write, _)| write).chain([write]).chain(rest).collect();
                     self.fail(all, &error);
                     return Ended::Answered;
                 }
-                Err(error) => {
-                    write.answer(Err(refused_request(&error)));
+                Err(stopped) => {
+                    write.answer(Err(stopped.into()));
                     if self.connection.is_autocommit() {
                         return Ended::Again(done.into_iter().map(|(write, _)| write).chain(rest).collect());
                     }
@@ -71,34 +73,37 @@ impl Desk {
         Ended::Answered
     }
 
-    /// Runs one write; what it did is undone when it fails, and nothing else is.
-    fn one(&self, write: &Write, alone: bool) -> Result<Rows, Error> {
+    /// Runs one write; what it did is undone when it fails or is judged so, and nothing else is.
+    fn one(&self, write: &Write, alone: bool) -> Result<Ran, Stopped> {
         let begun = Instant::now();
         self.limit.set(write.job.deadline.min(begun + self.patience.statement));
         let savepoint =
             |text: &str| self.connection.prepare_cached(text).and_then(|mut s| s.execute([])).map(|_| ());
+        let steps = || run::steps(&self.connection, &write.job, &write.texts);
         let result = if alone {
-            run::steps(&self.connection, &write.job, &write.texts)
+            steps()
         } else {
-            savepoint("savepoint one").and_then(|()| run::steps(&self.connection, &write.job, &write.texts))
+            savepoint("savepoint one").map_err(Stopped::from).and_then(|()| steps())
         };
         self.limit.lift();
         log_slow(begun, &write.texts);
         if self.connection.is_autocommit() {
             // SQLite has ended the transaction, with everything in it.
-            return result.and(Err(Error::InvalidQuery));
+            return result.and(Err(Error::InvalidQuery.into()));
         }
         let closing = match (alone, &result) {
-            (true, Ok(_)) => Ok(()),
-            (true, Err(_)) => self.connection.execute_batch("rollback"),
-            (false, Ok(_)) => savepoint("release one"),
-            (false, Err(_)) => savepoint("rollback to one").and_then(|()| savepoint("release one")),
+            (true, Ok(Ran::Kept(_))) => Ok(()),
+            (true, Ok(Ran::Undone(_)) | Err(_)) => self.connection.execute_batch("rollback"),
+            (false, Ok(Ran::Kept(_))) => savepoint("release one"),
+            (false, Ok(Ran::Undone(_)) | Err(_)) => {
+                savepoint("rollback to one").and_then(|()| savepoint("release one"))
+            }
         };
         if closing.is_err() && !self.connection.is_autocommit() {
             // Its traces cannot be told from the others' any more: the group starts over without it.
             self.connection.execute_batch("rollback")?;
         }
-        result.and_then(|rows| closing.map(|()| rows))
+        result.and_then(|ran| closing.map(|()| ran).map_err(Stopped::from))
     }
 
     /// Commits, then answers: what is acknowledged is on the disk.

@@ -6,7 +6,8 @@ fn write(sql: &'static str, params: Vec<Value>) -> (Write, oneshot::Receiver<Ans
     let (answer, answered) = oneshot::channel();
     let statement = Statement { sql: sql.into(), params, plan: Plan::Steady };
     let steps = vec![Step { statement, when: When::Always }];
-    let job = Job::writes(&UserId::for_tests("ann"), steps, Instant::now() + Duration::from_secs(10));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let job = Job::writes(&UserId::for_tests("ann"), steps, None, deadline);
     let state = Arc::new(AtomicU8::new(WAITING));
     (Write { job, texts: vec![sql.into()], queued: Instant::now(), state, answer }, answered)
 }
