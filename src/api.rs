@@ -1,9 +1,12 @@
 //! Both contracts on one router, and the document that comes out of it.
 
 pub mod answer;
+pub mod batch;
 pub mod body;
 pub mod document;
 pub mod errors;
+pub mod look;
+pub mod once;
 pub mod problem;
 pub mod query;
 pub mod todo;
@@ -68,7 +71,7 @@ fn with_and_without_user<S>(routes: UtoipaMethodRouter<S>) -> UtoipaMethodRouter
 }
 
 impl App {
-    fn owner<'a>(&'a self, caller: &'a Caller) -> Owner<'a> {
+    pub(crate) fn owner<'a>(&'a self, caller: &'a Caller) -> Owner<'a> {
         Owner {
             scope: self.db.scope(&caller.user, caller.deadline),
             user: &caller.user,

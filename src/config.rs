@@ -4,6 +4,7 @@
 use std::path::Path;
 
 pub mod auth;
+pub mod contract;
 pub mod database;
 mod dotenv;
 pub mod http;
@@ -40,6 +41,8 @@ pub struct Config {
     pub database: database::DatabaseConfig,
     /// Sizes and times.
     pub limits: limits::LimitsConfig,
+    /// What front-ends expect of the contracts.
+    pub contract: contract::ContractConfig,
     /// Logs.
     pub log: log::LogConfig,
 }
@@ -125,6 +128,7 @@ impl Config {
             auth: auth::AuthConfig::read(&mut reader, environment),
             database: database::DatabaseConfig::read(&mut reader, environment),
             limits: limits::LimitsConfig::read(&mut reader, environment),
+            contract: contract::ContractConfig::read(&mut reader),
             log: log::LogConfig::read(&mut reader, environment),
         };
         refuse_open_dev_mode(&config, &mut reader);

@@ -150,7 +150,11 @@ impl Scope<'_> {
     /// # Errors
     /// Those of [`Scope::write`], and the judge's own, after which nothing was changed. [`DbError::Locked`] where the
     /// steps have set a lock timeout.
-    pub async fn write_judged(&self, steps: Vec<Step>, judge: Judge) -> Result<(Vec<Vec<Row>>, bool), DbError> {
+    pub async fn write_judged(
+        &self,
+        steps: Vec<Step>,
+        judge: Judge,
+    ) -> Result<(Vec<Vec<Row>>, bool), DbError> {
         let committed = Arc::new(AtomicBool::new(false));
         let (said, Judge(ask)) = (committed.clone(), judge);
         let judge = Judge::new(move |rows| {

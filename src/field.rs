@@ -8,6 +8,7 @@ pub mod id;
 pub mod page;
 pub mod params;
 pub mod patch;
+pub mod request_key;
 pub mod tags;
 pub mod text;
 pub mod timestamp;

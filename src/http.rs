@@ -16,3 +16,4 @@ pub(crate) mod panic;
 pub mod prefer;
 pub mod server;
 pub(crate) mod strict;
+pub mod terms;

@@ -1,5 +1,6 @@
 //! Content ideas: what one is, what can be asked of it, and its store.
 
+pub mod operations;
 pub mod store;
 
 use serde::Serialize;

@@ -3,7 +3,7 @@
 //! The map of the house. Data flows one way:
 //!
 //! ```text
-//! cli ── app ── api ──┬── tasks | ideas | users ── list | change ── db
+//! cli ── app ── api ──┬── tasks | ideas ── write ── users | list | change ── db
 //!                     └── auth
 //! everything may use http::error, field, clock and auth::user_id;
 //! config may use what parses in auth, http what auth leaves in a request
@@ -16,7 +16,8 @@
 //! * [`auth`]: tokens in, a [`auth::user_id::UserId`] out; nothing else can make one.
 //! * [`tasks`], [`ideas`], [`users`]: the resources and their stores; they never import axum.
 //! * [`list`]: what the lists of tasks and ideas share: filters, order, page.
-//! * [`change`]: what their writes share: assignments, tags, what was cleared.
+//! * [`write`]: operations on rows on their way to the database: conditions, outcomes, idempotency keys.
+//! * [`change`]: what writes share: the row they mean, the columns they set, the tags beside it.
 //! * [`field`]: values parsed once at the door.
 //! * [`db`]: PostgreSQL or SQLite behind one small face.
 //! * [`http`]: what every HTTP answer needs, in no contract's words.
@@ -36,3 +37,4 @@ pub mod ideas;
 pub mod list;
 pub mod tasks;
 pub mod users;
+pub mod write;

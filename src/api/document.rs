@@ -1,5 +1,7 @@
 //! Completes the document with what all operations share: the token, the refusals, the headers.
 
+mod rows;
+
 use std::borrow::Cow;
 
 use utoipa::openapi::header::HeaderBuilder;
@@ -14,6 +16,7 @@ use super::errors::Contract;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::todo::TodoError;
 use super::v1::{V1Error, V1ErrorBody};
+use rows::Does;
 
 /// The name of the token's scheme.
 const TOKEN: &str = "token";
@@ -40,6 +43,8 @@ const UNDER_API: &[(&str, &str)] = &[
 
 /// The headers that belong to a status: status, name and what it says.
 const OF_STATUS: &[(&str, &str, &str)] = &[
+    ("409", "Retry-After", "Seconds after which another try makes sense"),
+    ("412", "ETag", "The entity tag of the row as it is now"),
     ("401", "WWW-Authenticate", "`Bearer`, with `error=\"invalid_token\"` when a token was sent"),
     ("422", "Preference-Applied", "`handling=strict` when it was asked for"),
     ("503", "Retry-After", "Seconds after which another try makes sense"),
@@ -55,10 +60,13 @@ const REFUSALS: &[(&str, &str)] = &[
     ("403", "The path names another user than the token"),
     ("404", "It is not there, or belongs to someone else"),
     ("408", "The body did not arrive in time"),
+    ("409", "The first request under this Idempotency-Key is still running"),
+    ("412", "The row is not the version that `If-Match` names; it is in the answer as it is now"),
     ("413", "The body is over the limit"),
     ("415", "The body is neither JSON nor UTF-8"),
     ("421", "Dev mode answers only localhost, 127.0.0.1 and [::1]"),
     ("422", "Validation: every bad field is named"),
+    ("428", "`If-Match` is required (`REQUIRE_IF_MATCH`)"),
     ("500", "A fault of the server; the cause is in its log"),
     ("503", "The database or the key set cannot be reached, the server is saturated, or the deadline passed"),
 ];
@@ -126,22 +134,26 @@ fn text() -> RefOr<utoipa::openapi::Schema> {
 /// Adds to one operation what it shares with the others.
 fn share(path: &str, method: &str, operation: &mut Operation) {
     let under_api = path.starts_with("/api/");
+    let does = Does::of(path, method).filter(|_| under_api);
+    if let Some(does) = does {
+        rows::share(does, operation);
+    }
     let strict = looks_through(path, method, operation);
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
             if status.starts_with('2') && strict {
-                add_header("Preference-Applied", "`handling=strict` when it was asked for", response);
+                add_header("Preference-Applied", "Which of the preferences were kept", response);
             }
             add_headers(status, under_api, response);
         }
     }
-    if strict {
+    if strict || does.is_some_and(Does::answers_short) {
         let parameter = RefOr::Ref(Ref::new(format!("#/components/parameters/{PREFER}")));
         operation.parameters.get_or_insert_default().push(parameter);
     }
     if under_api {
         operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
-        refuse(path, method, operation);
+        refuse(path, method, does, operation);
     }
 }
 
@@ -158,7 +170,8 @@ fn prefer() -> Parameter {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "`handling=strict`: unknown members of the body and unknown parameters of the query are refused with 422 (RFC 7240)",
+            "RFC 7240. `handling=strict`: unknown members of the body and unknown parameters of the query are refused with \
+             422. `return=minimal`: no row in the answer to a write",
         ))
         .schema(Some(text()))
         .build()
@@ -181,7 +194,7 @@ fn add_header(name: &str, says: &str, response: &mut Response) {
 }
 
 /// Refers to the refusals that the operation's path, query and body can meet.
-fn refuse(path: &str, method: &str, operation: &mut Operation) {
+fn refuse(path: &str, method: &str, does: Option<Does>, operation: &mut Operation) {
     let takes_body = operation.request_body.is_some();
     let looks_through = looks_through(path, method, operation);
     let names_row = path.contains("{id}");
@@ -189,9 +202,11 @@ fn refuse(path: &str, method: &str, operation: &mut Operation) {
     let name = CONTRACTS.iter().find(|(known, _)| *known == contract).map_or("", |(_, name)| name);
     for (status, _) in REFUSALS {
         let met = match *status {
-            "404" => names_row,
+            "404" => names_row || does == Some(Does::Batch),
+            "409" => does.is_some_and(Does::is_keyed),
+            "412" | "428" => does.is_some_and(|does| does.is_conditional() || does == Does::Batch),
             "408" | "413" | "415" => takes_body,
-            "422" => looks_through || names_row,
+            "422" => looks_through || names_row || does.is_some_and(Does::is_keyed),
             _ => true,
         };
         if met {

@@ -86,13 +86,29 @@ fn todo(error: &ApiError, correlation_id: &str, open: bool) -> TodoError {
         error: category(error.status()).to_owned(),
         message: detail.clone(),
         detail,
+        current: current(error).cloned(),
         reason,
         correlation_id: correlation_id.to_owned(),
     }
 }
 
+/// The row as it is, for who expected another version.
+fn current(error: &ApiError) -> Option<&Value> {
+    match error {
+        ApiError::PreconditionFailed(current) => Some(&current.row),
+        _ => None,
+    }
+}
+
 fn v1(error: &ApiError, correlation_id: &str, open: bool) -> V1Error {
-    let message = match error {
+    let (message, details) = (v1_message(error), v1_details(error, open));
+    let body = V1ErrorBody { code: code(error), message, details, correlation_id: correlation_id.to_owned() };
+    V1Error { success: false, error: body }
+}
+
+/// The text of an error in v1's words.
+fn v1_message(error: &ApiError) -> String {
+    match error {
         ApiError::Unauthorized(refusal) => match refusal.kind {
             RefusalKind::Missing => "Missing authentication token".to_owned(),
             RefusalKind::Expired => "Token expired".to_owned(),
@@ -102,15 +118,31 @@ fn v1(error: &ApiError, correlation_id: &str, open: bool) -> V1Error {
         ApiError::NotFound(Missing::Task(id)) => format!("Task {id} not found"),
         ApiError::NotFound(Missing::Idea(id)) => format!("Idea {id} not found"),
         ApiError::Validation(_) => "Validation failed".to_owned(),
+        ApiError::Operation { index: _, error } => v1_message(error),
         other => shared_message(other),
-    };
-    let details = match error {
+    }
+}
+
+/// What a program may want to know of an error.
+fn v1_details(error: &ApiError, open: bool) -> Value {
+    match error {
         ApiError::Validation(invalid) => json!({ "fields": fields(invalid) }),
         ApiError::Unauthorized(refusal) if open => json!({ "reason": explained(refusal) }),
+        ApiError::PreconditionFailed(current) => json!({ "current": current.row }),
+        ApiError::Operation { index, error } => {
+            let mut details = v1_details(error, open);
+            if let Value::Object(members) = &mut details {
+                members.insert("index".to_owned(), json!(index));
+            }
+            details
+        }
         _ => json!({}),
-    };
-    let body = V1ErrorBody { code: code(error), message, details, correlation_id: correlation_id.to_owned() };
-    V1Error { success: false, error: body }
+    }
+}
+
+/// An error as one of the results of a batch.
+pub fn result(error: &ApiError) -> Value {
+    json!({ "code": code(error), "message": v1_message(error), "details": v1_details(error, false) })
 }
 
 /// The texts that both contracts share.
@@ -119,6 +151,14 @@ fn shared_message(error: &ApiError) -> String {
         ApiError::BadRequest(text) | ApiError::UnsupportedMediaType(text) => text.clone(),
         ApiError::NotFound(_) => "Not found".to_owned(),
         ApiError::MethodNotAllowed => "Method not allowed".to_owned(),
+        ApiError::Conflict(text) => (*text).to_owned(),
+        ApiError::PreconditionFailed(_) => {
+            "It has changed since: look at what it is now, and try again with its ETag in If-Match".to_owned()
+        }
+        ApiError::PreconditionRequired => {
+            "If-Match is required: send the ETag of what you have seen, or * to overwrite whatever is there".to_owned()
+        }
+        ApiError::Operation { index: _, error } => shared_message(error),
         ApiError::RequestTimeout => "The request body did not arrive in time".to_owned(),
         ApiError::PayloadTooLarge(limit) => format!("Request body exceeds the limit of {limit} bytes"),
         ApiError::UriTooLong => "The request's address is too long".to_owned(),
@@ -129,7 +169,8 @@ fn shared_message(error: &ApiError) -> String {
         ApiError::Internal => "Internal server error".to_owned(),
         ApiError::Unavailable { .. } => "Service temporarily unavailable, please try again".to_owned(),
         ApiError::OutcomeUnknown => {
-            "The outcome of this write is unknown: look whether it took place before you repeat it".to_owned()
+            "The outcome of this write is unknown: repeat with the same Idempotency-Key, or look whether it took place"
+                .to_owned()
         }
         ApiError::Unauthorized(_) => "Unauthorized".to_owned(),
         ApiError::Forbidden => "Forbidden".to_owned(),
@@ -144,6 +185,10 @@ fn code(error: &ApiError) -> &'static str {
         ApiError::Forbidden => "FORBIDDEN",
         ApiError::NotFound(_) => "NOT_FOUND",
         ApiError::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+        ApiError::Conflict(_) => "CONFLICT",
+        ApiError::PreconditionFailed(_) => "PRECONDITION_FAILED",
+        ApiError::PreconditionRequired => "PRECONDITION_REQUIRED",
+        ApiError::Operation { index: _, error } => code(error),
         ApiError::RequestTimeout => "REQUEST_TIMEOUT",
         ApiError::PayloadTooLarge(_) => "PAYLOAD_TOO_LARGE",
         ApiError::UriTooLong => "URI_TOO_LONG",

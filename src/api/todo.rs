@@ -29,6 +29,10 @@ pub struct TodoError {
     pub detail: String,
     /// The same text again, for front-ends that look here.
     pub message: String,
+    /// The task as it is, when it is not the version that `If-Match` named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<crate::tasks::Task>, nullable = false)]
+    pub current: Option<serde_json::Value>,
     /// Why the token was refused; only in dev mode and with `DEBUG=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

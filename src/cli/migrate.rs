@@ -97,7 +97,9 @@ impl Migrate {
 /// The database's own words: they name the cure.
 fn failed(error: DbError) -> Failure {
     match error {
-        DbError::Unavailable(reason) | DbError::Locked(reason) => Failure::from(format!("the database is unavailable: {reason}")),
+        DbError::Unavailable(reason) | DbError::Locked(reason) => {
+            Failure::from(format!("the database is unavailable: {reason}"))
+        }
         DbError::OutcomeUnknown(reason) | DbError::Fault(reason) => Failure::from(reason),
     }
 }

@@ -34,12 +34,7 @@ impl Owner {
 }
 
 impl Job {
-    pub(super) fn writes(
-        user: &UserId,
-        steps: Vec<Step>,
-        judge: Option<Judge>,
-        deadline: Instant,
-    ) -> Self {
+    pub(super) fn writes(user: &UserId, steps: Vec<Step>, judge: Option<Judge>, deadline: Instant) -> Self {
         Self { owner: Owner::User(user.clone()), steps, judge, deadline }
     }
 

@@ -80,7 +80,10 @@ pub enum Verdict {
 /// Judges a write by the rows of its steps, while its transaction is still open. It may be asked again when the write
 /// runs again after a known rollback, so it must depend on the rows alone.
 #[derive(Clone)]
-pub struct Judge(pub(super) Arc<dyn Fn(&[Vec<Row>]) -> Result<Verdict, DbError> + Send + Sync>);
+pub struct Judge(pub(super) Arc<Judgement>);
+
+/// How a judge decides.
+pub(super) type Judgement = dyn Fn(&[Vec<Row>]) -> Result<Verdict, DbError> + Send + Sync;
 
 impl Judge {
     /// A judge that says what this function says.

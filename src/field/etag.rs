@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::form::Field;
 use super::id::parse_uuid;
 
 /// One version of one row. Its text is the row's id and version, because a version alone is no name: two users of one
@@ -66,9 +68,16 @@ impl Expected {
     }
 }
 
+impl Field for Expected {
+    fn parse(label: &str, value: &Value) -> Result<Self, String> {
+        value.as_str().map(Self::parse).ok_or_else(|| format!("{label} must be a string"))
+    }
+}
+
 /// Whether the value of an `If-None-Match` names this entity tag, or any (RFC 9110, section 13.1.2): a weak comparison.
 pub fn names(value: &str, tag: &str) -> bool {
-    value.trim() == "*" || tags(value).iter().any(|named| Some(*named) == tag.get(1..tag.len().saturating_sub(1)))
+    value.trim() == "*"
+        || tags(value).iter().any(|named| Some(*named) == tag.get(1..tag.len().saturating_sub(1)))
 }
 
 /// What stands between the quotes of each entity tag of a list.
@@ -99,7 +108,9 @@ mod tests {
     fn a_tag_is_read_back_in_any_form() {
         for form in ["", "n", "ni"] {
             let tag = version(7).tag(form);
-            for value in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag} , W/\"y\""), tag.to_uppercase()] {
+            for value in
+                [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag} , W/\"y\""), tag.to_uppercase()]
+            {
                 let expected = Expected::parse(&value);
                 assert!(expected.is_met_by(version(7)), "{value}");
                 assert!(!expected.is_met_by(version(8)), "{value}");

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 
 use crate::auth::refusal::Refusal;
 use crate::db::DbError;
@@ -34,6 +35,19 @@ pub enum ApiError {
     NotFound(Missing),
     /// 405, with the methods that the path takes for `Allow` (empty: the header is already there).
     MethodNotAllowed,
+    /// 409: another request holds what this one needs; with `Retry-After`.
+    Conflict(&'static str),
+    /// 412: the row is not the version that the client expected.
+    PreconditionFailed(Box<Current>),
+    /// 428: a change without a condition, where one is required.
+    PreconditionRequired,
+    /// Of several operations this one failed, and nothing was done.
+    Operation {
+        /// Its place among them.
+        index: usize,
+        /// What was wrong with it.
+        error: Box<ApiError>,
+    },
     /// 408: the body did not arrive in time.
     RequestTimeout,
     /// 413, with the limit in bytes.
@@ -57,6 +71,15 @@ pub enum ApiError {
     OutcomeUnknown,
 }
 
+/// A row as it is, for a client that expected another version.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// The row in the form of its contract.
+    pub row: Value,
+    /// Its entity tag.
+    pub tag: String,
+}
+
 impl ApiError {
     /// The status code of the answer.
     pub fn status(&self) -> StatusCode {
@@ -66,6 +89,10 @@ impl ApiError {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::Operation { index: _, error } => error.status(),
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
@@ -87,23 +114,38 @@ impl IntoResponse for ApiError {
     /// An empty answer with the status, the headers that belong to it, and the error in its extensions.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
-        let headers = response.headers_mut();
-        match &self {
+        self.set_headers(response.headers_mut());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl ApiError {
+    /// The headers that belong to it.
+    fn set_headers(&self, headers: &mut HeaderMap) {
+        match self {
             Self::Unauthorized(refusal) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(refusal.challenge()));
             }
             Self::Unavailable { retry_after } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
             }
-            Self::OutcomeUnknown => {
+            Self::OutcomeUnknown | Self::Conflict(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(1u64));
             }
             Self::MethodNotAllowed => {
                 debug_assert!(headers.get(ALLOW).is_none(), "the router sets Allow");
             }
+            Self::PreconditionFailed(current) => {
+                if let Ok(tag) = HeaderValue::try_from(&current.tag) {
+                    headers.insert(ETAG, tag);
+                }
+            }
+            Self::Operation { index: _, error } => error.set_headers(headers),
             Self::BadRequest(_)
             | Self::Forbidden
             | Self::NotFound(_)
+            | Self::PreconditionRequired
             | Self::RequestTimeout
             | Self::PayloadTooLarge(_)
             | Self::UriTooLong
@@ -112,8 +154,6 @@ impl IntoResponse for ApiError {
             | Self::Validation(_)
             | Self::Internal => {}
         }
-        response.extensions_mut().insert(self);
-        response
     }
 }
 

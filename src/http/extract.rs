@@ -1,6 +1,7 @@
 //! Body, query and id of a request, refused in no contract's words.
 
 mod json;
+mod keyed;
 mod known;
 mod media_type;
 mod payload;
@@ -9,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+pub use self::keyed::{AnyBody, Keyed};
 use self::payload::read;
 use super::error::ApiError;
 use super::strict;
@@ -68,7 +70,10 @@ pub trait FromBody: DeserializeOwned {
 }
 
 /// Takes a body apart; refuses members that it does not know, if `strict`.
-fn taken_apart<T: FromBody>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
+///
+/// # Errors
+/// 400 for what is malformed, 422 for what is no object or, if `strict`, has members that nobody knows.
+pub fn taken_apart<T: FromBody>(bytes: &[u8], strict: bool) -> Result<T, ApiError> {
     let (body, unknown) = json::object::<T>(bytes, strict)?;
     if unknown.is_empty() {
         return Ok(body);

@@ -2,7 +2,7 @@
 
 use super::{Owner, User};
 use crate::db::draft::Draft;
-use crate::db::{DbError, Plan, Row, Statement, Step, Value};
+use crate::db::{DbError, Plan, Statement, Step, Value};
 use crate::field::timestamp::Timestamp;
 
 /// One user's row.
@@ -62,8 +62,8 @@ const ERASED_AT_ONCE: usize = 1_000;
 /// What a create does to the user's row besides making it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbering {
-    /// Takes the next task number.
-    Takes,
+    /// Takes so many task numbers, the next ones.
+    Takes(i64),
     /// Takes none.
     None,
 }
@@ -75,8 +75,8 @@ pub fn upsert(owner: &Owner<'_>, numbering: Numbering, now: Timestamp, draft: &m
     let name = draft.param(Value::Text(owner.claims.name.map(str::to_owned)));
     let now = draft.param(Value::Time(Some(now)));
     let (first, next) = match numbering {
-        Numbering::Takes => (2, "next_task = u.next_task + 1, "),
-        Numbering::None => (1, ""),
+        Numbering::Takes(count) => (count + 1, format!("next_task = u.next_task + {count}, ")),
+        Numbering::None => (1, String::new()),
     };
     let differs = claims_differ(&email, &name);
     draft.push(&format!(
@@ -100,8 +100,8 @@ fn claims_differ(email: &str, name: &str) -> String {
     )
 }
 
-/// The step with which a change or a removal brings the user's claims up to date; none when they are known to be.
-fn refresh(owner: &Owner<'_>, now: Timestamp) -> Option<Step> {
+/// The statement with which a change or a removal brings the user's claims up to date; none when they are known to be.
+pub fn refresh(owner: &Owner<'_>, now: Timestamp) -> Option<Statement> {
     let claims = owner.claims;
     if owner.has_nothing_to_tell() {
         return None;
@@ -115,24 +115,5 @@ fn refresh(owner: &Owner<'_>, now: Timestamp) -> Option<Step> {
          updated_at = {now} where id = $1 and {}",
         claims_differ(&email, &name)
     ));
-    Some(Step::always(draft.finish(Plan::Steady)))
-}
-
-/// Runs the steps of a change together with the refresh of the user's claims, and remembers them once committed.
-/// The answers are those of `steps`.
-///
-/// # Errors
-/// What the database says.
-pub async fn write(
-    owner: &Owner<'_>,
-    now: Timestamp,
-    mut steps: Vec<Step>,
-) -> Result<Vec<Vec<Row>>, DbError> {
-    let Some(refresh) = refresh(owner, now) else { return owner.scope.write(steps).await };
-    // First the user, then the user's rows: in one order everywhere, so that no two writes wait for each other.
-    steps.insert(0, refresh);
-    let mut answers = owner.scope.write(steps).await?;
-    answers.remove(0);
-    owner.known.remember(owner.user, owner.claims);
-    Ok(answers)
+    Some(draft.finish(Plan::Steady))
 }

@@ -51,6 +51,15 @@ fn table() -> Vec<(&'static str, &'static str, For, Option<Value>)> {
         table.extend([("get", one, whose, None), ("delete", one, whose, None)]);
         table.extend([("put", one, whose, body()), ("patch", one, whose, body())]);
     }
+    for (path, whose, body) in [
+        ("/api/v1/{user_id}/tasks/batch", For::Owner, task()),
+        ("/api/v1/{user_id}/ideas/batch", For::Owner, idea()),
+        ("/api/v1/tasks/batch", For::Me, task()),
+        ("/api/v1/ideas/batch", For::Me, idea()),
+    ] {
+        let operations = json!([{"op": "create", "data": body}]);
+        table.push(("post", path, whose, Some(json!({ "operations": operations }))));
+    }
     for (method, path, whose) in [
         ("patch", "/api/{user_id}/tasks/{id}/complete", For::Owner),
         ("post", "/api/{user_id}/tasks/{id}/complete", For::Owner),

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{Dice, Engine, Program, User};
+use crate::harness::{Dice, Engine, Program, Request, User};
 
 const ROUNDS: usize = 5;
 
@@ -76,4 +76,63 @@ async fn every_acknowledged_create_survives_sqlite() {
         behind.number("select count(*) from pragma_integrity_check where integrity_check = 'ok'").await;
     assert_eq!(sound, 1, "the file is sound");
     assert_eq!(behind.number("select count(*) from pragma_foreign_key_check").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_after_the_answer_was_lost_makes_no_second_row_sqlite() {
+    a_retry_makes_no_second_row(Engine::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_after_the_answer_was_lost_makes_no_second_row_postgres() {
+    a_retry_makes_no_second_row(Engine::Postgres).await;
+}
+
+/// A client that sends and never reads, and a server that is killed as soon as the row is there: committed, and nobody
+/// has heard of it.
+async fn a_retry_makes_no_second_row(engine: Engine) {
+    let mut program = Program::start(engine, &[]).await;
+    let behind = program.behind().await;
+    for round in 1..=3 {
+        let key = format!("round {round}");
+        let body = json!({"title": key, "tags": ["once"]});
+        let user = program.user("ann");
+        let post = || Request::new("POST", "/api/tasks").header("Idempotency-Key", &key).json(&body);
+        let unheard = tokio::spawn(post().bearer(&user.token).begin(user.address));
+        while behind.number("select count(*) from @tasks").await < round {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        program.kill();
+        drop(unheard.await);
+        program.again().await;
+        let ann = program.user("ann");
+        for _ in 0..2 {
+            let answer = ann.send(post()).await;
+            let row = answer.is(201);
+            assert_eq!(answer.header("idempotency-replayed"), Some("true"), "{row}");
+            assert_eq!(row["number"], round, "no number was used twice or skipped");
+            assert_eq!(ann.get(answer.header("location").expect("a Location")).await.is(200), row);
+        }
+        assert_eq!(behind.number("select count(*) from @tasks").await, round);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_known_to_every_server_on_the_database() {
+    let one = Program::start(Engine::Postgres, &[]).await;
+    let two = one.beside().await;
+    let (ann, other) = (one.user("ann"), two.user("ann"));
+    let post = |user: &User, i: usize| {
+        let request = Request::new("POST", "/api/v1/ideas").header("Idempotency-Key", format!("key {i}"));
+        let (request, user) = (request.json(&json!({"title": format!("Idea {i}")})), user.clone());
+        async move { user.send(request).await }
+    };
+    let mut ids = Vec::new();
+    for i in 0..10 {
+        let (a, b) = tokio::join!(post(&ann, i), post(&other, i));
+        let (a, b) = (a.is(201), b.is(201));
+        assert_eq!(a, b, "{i}");
+        ids.push(a["id"].clone());
+    }
+    assert_eq!(ann.ideas().rows("limit=100").await.len(), ids.len());
 }

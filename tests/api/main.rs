@@ -2,9 +2,11 @@
 
 mod harness;
 
+mod batch;
 mod behaviour;
 mod bodies;
 mod claims;
+mod conditions;
 mod erasure;
 mod facts;
 mod faults;
@@ -22,6 +24,7 @@ mod owner;
 mod problems;
 mod protocol;
 mod refusals;
+mod repeats;
 mod search;
 mod shutdown;
 mod streams;

@@ -4,7 +4,8 @@
 use crate::harness::{Engine, Spy, World, test_server};
 use crate::twins::everything_once;
 
-const TABLES: [&str; 5] = ["tasks", "ideas", "users", "task_tags", "idea_tags"];
+const TABLES: [&str; 7] =
+    ["tasks", "ideas", "users", "task_tags", "idea_tags", "idempotency_keys", "idempotency_texts"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_is_never_sent_a_statement_without_an_owner() {

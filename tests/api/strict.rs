@@ -170,7 +170,8 @@ async fn nobody_else_hears_of_it(world: &World) {
             assert_eq!(answer.header("preference-applied"), None);
         }
     }
-    for prefer in ["handling=lenient", "handling=lenient, handling=strict", "strict", "return=minimal"] {
+    for prefer in ["handling=lenient", "handling=lenient, handling=strict", "strict", "return=representation"]
+    {
         let request = Request::new("POST", "/api/v1/ideas").header("Prefer", prefer);
         let answer = ann.send(request.json(&json!({"title": "A", "titel": "B"}))).await;
         assert_eq!((answer.status, answer.header("preference-applied")), (201, None), "{prefer}");

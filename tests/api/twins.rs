@@ -125,6 +125,38 @@ pub(crate) async fn everything_once(world: &World, between: impl AsyncFn()) -> V
 async fn writes(ann: &User, resource: &Resource, id: &Value, whole: &Value) -> Vec<Answer> {
     let long = resource.long_text();
     let mut answers = Vec::new();
+    // Under conditions and keys.
+    let tag = resource.read(id).await.header("etag").expect("an ETag").to_owned();
+    for (header, value) in [("If-Match", tag.as_str()), ("If-Match", "*")] {
+        let change = json!({"title": "Expected", "tags": ["a", "d"]});
+        let request = Request::new("PATCH", resource.path(id)).header(header, value).json(&change);
+        answers.push(ann.send(request).await);
+    }
+    for _ in 0..2 {
+        let request = Request::new("POST", &resource.base)
+            .header("Idempotency-Key", format!("key of {}", resource.base));
+        answers.push(ann.send(request.json(whole)).await);
+    }
+    if resource.is_v1() {
+        for atomic in [true, false] {
+            let operations = json!([
+                {"op": "create", "data": whole},
+                {"op": "update", "id": id, "data": {"title": "Batch", "tags": ["a", "b"]}},
+                {"op": "update", "id": id, "data": {}},
+            ]);
+            let path = format!("{}/batch", resource.base);
+            let body = json!({"atomic": atomic, "operations": operations});
+            answers.push(ann.post(&path, body.clone()).await);
+            answers.push(
+                ann.send(
+                    Request::new("POST", path)
+                        .header("Idempotency-Key", format!("{}{atomic}", resource.base))
+                        .json(&body),
+                )
+                .await,
+            );
+        }
+    }
     for change in [
         json!({}),
         json!({"title": "U"}),

@@ -1,6 +1,7 @@
 //! What else is wrong with a body that has members nobody knows, so that all of it is told at once.
 
 use super::{IdeaPatch, IdeaWrite, TaskCompletion, TaskCreate, TaskPatch, TaskReplace};
+use crate::api::batch::{Batch, BatchOperation};
 use crate::field::Invalid;
 use crate::http::extract::FromBody;
 
@@ -37,5 +38,17 @@ impl FromBody for IdeaWrite {
 impl FromBody for IdeaPatch {
     fn complaints(self) -> Invalid {
         self.into_change().err().unwrap_or_default()
+    }
+}
+
+impl FromBody for Batch {
+    fn complaints(self) -> Invalid {
+        self.structure().err().unwrap_or_default()
+    }
+}
+
+impl FromBody for BatchOperation {
+    fn complaints(self) -> Invalid {
+        self.structure().err().unwrap_or_default()
     }
 }

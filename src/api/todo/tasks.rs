@@ -2,22 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::list::{self, TodoList};
-use crate::api::answer::{created, replaced};
+use crate::api::answer::{changed, created, read, removed, written};
 use crate::api::body::{TaskCompletion, TaskCreate, TaskPatch, TaskReplace};
+use crate::api::look::Style;
+use crate::api::once::Once;
 use crate::api::query::{SharedListParams, TaskListParams, WindowParams};
 use crate::api::with_and_without_user;
 use crate::app::App;
 use crate::auth::caller::Caller;
-use crate::http::error::{ApiError, Missing};
-use crate::http::extract::{Body, OptionalBody, PathId, Query};
+use crate::field::request_key::RequestKey;
+use crate::http::error::ApiError;
+use crate::http::extract::{AnyBody, Body, Keyed, OptionalBody, PathId, Query};
+use crate::http::terms::Terms;
+use crate::tasks::operations;
 use crate::tasks::{Completion, Task, TaskKey};
 
 /// The routes of the tasks, each with and without the user in its path.
@@ -33,10 +36,6 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(with_and_without_user(routes!(todo_set_completion, todo_complete_task)))
         .routes(with_and_without_user(routes!(todo_toggle_task)))
         .routes(with_and_without_user(routes!(todo_uncomplete_task)))
-}
-
-fn missing(id: PathId) -> ApiError {
-    ApiError::NotFound(Missing::Task(id.0))
 }
 
 /// List the tasks, newest first
@@ -67,11 +66,15 @@ async fn todo_list_tasks(
 async fn todo_create_task(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Body(body): Body<TaskCreate>,
+    terms: Terms,
+    Keyed(Body(body), key): Keyed<Body<TaskCreate>>,
 ) -> Result<Response, ApiError> {
     let new = body.into_new()?;
-    let task = app.tasks(&caller).create(app.clock.new_id(), &new, app.clock.now()).await?;
-    Ok(created("/api", &caller.user, "tasks", task.id, task))
+    let (now, style) = (app.clock.now(), Style::todo(&app.config.contract));
+    let operation = operations::create(app.clock.new_id(), &new, now);
+    let user = caller.user.clone();
+    let answer = Arc::new(move |task: &Task| created(style, &user, terms.prefer.minimal, task));
+    Once { operation, key, now, style, id: String::new(), answer }.run(&app, &caller).await
 }
 
 /// Read a task
@@ -84,10 +87,11 @@ async fn todo_create_task(
 async fn todo_get_task(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
-) -> Result<Json<Task>, ApiError> {
+) -> Result<Response, ApiError> {
     let task = app.tasks(&caller).get(TaskKey::parse(&id.0)?).await?;
-    task.map(Json).ok_or_else(|| missing(id))
+    read(Style::todo(&app.config.contract), &terms, task, id.0)
 }
 
 /// Replace a task
@@ -103,12 +107,15 @@ async fn todo_get_task(
 async fn todo_replace_task(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
     Body(body): Body<TaskReplace>,
 ) -> Result<Response, ApiError> {
-    let put = body.into_replacement()?;
-    let task = app.tasks(&caller).replace(TaskKey::parse(&id.0)?, put, app.clock.now()).await?;
-    task.map(replaced).ok_or_else(|| missing(id))
+    let (put, key) = (body.into_replacement()?, TaskKey::parse(&id.0)?);
+    let (contract, now) = (&app.config.contract, app.clock.now());
+    let operation = operations::replace(key, &put, terms.expected(contract.require_if_match)?, now);
+    let outcome = app.write::<Task>(&caller, operation, now).await?;
+    written(Style::todo(contract), &terms, outcome, id.0)
 }
 
 /// Change some fields of a task
@@ -121,12 +128,15 @@ async fn todo_replace_task(
 async fn todo_change_task(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
     Body(body): Body<TaskPatch>,
-) -> Result<Json<Task>, ApiError> {
-    let change = body.into_change()?;
-    let task = app.tasks(&caller).change(TaskKey::parse(&id.0)?, change, app.clock.now()).await?;
-    task.map(Json).ok_or_else(|| missing(id))
+) -> Result<Response, ApiError> {
+    let (change, key) = (body.into_change()?, TaskKey::parse(&id.0)?);
+    let (contract, now) = (&app.config.contract, app.clock.now());
+    let operation = operations::change(key, &change, terms.expected(contract.require_if_match)?, now);
+    let outcome = app.write::<Task>(&caller, operation, now).await?;
+    written(Style::todo(contract), &terms, outcome, id.0)
 }
 
 /// Remove a task for good
@@ -139,10 +149,14 @@ async fn todo_change_task(
 async fn todo_delete_task(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
-) -> Result<StatusCode, ApiError> {
-    let removed = app.tasks(&caller).remove(TaskKey::parse(&id.0)?, app.clock.now()).await?;
-    removed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| missing(id))
+) -> Result<Response, ApiError> {
+    let key = TaskKey::parse(&id.0)?;
+    let contract = &app.config.contract;
+    let operation = operations::remove(key, terms.expected(contract.require_if_match)?);
+    let outcome = app.write::<Task>(&caller, operation, app.clock.now()).await?;
+    removed(Style::todo(contract), outcome, id.0)
 }
 
 /// Complete a task, reopen it, or turn it round
@@ -155,12 +169,14 @@ async fn todo_delete_task(
     responses((status = 200, description = "The task as it is now", body = Task))
 )]
 async fn todo_set_completion(
-    state: State<Arc<App>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
-    OptionalBody(body): OptionalBody<TaskCompletion>,
-) -> Result<Json<Task>, ApiError> {
-    complete(&state, &caller, id, body.unwrap_or_default().into_completion()?).await
+    Keyed(OptionalBody(body), key): Keyed<OptionalBody<TaskCompletion>>,
+) -> Result<Response, ApiError> {
+    let completion = body.unwrap_or_default().into_completion()?;
+    complete(&app, &caller, &terms, id, completion, key).await
 }
 
 /// Complete a task
@@ -171,11 +187,13 @@ async fn todo_set_completion(
     responses((status = 200, description = "The task as it is now", body = Task))
 )]
 async fn todo_complete_task(
-    state: State<Arc<App>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
-) -> Result<Json<Task>, ApiError> {
-    complete(&state, &caller, id, Completion::Set(true)).await
+    Keyed(AnyBody, key): Keyed<AnyBody>,
+) -> Result<Response, ApiError> {
+    complete(&app, &caller, &terms, id, Completion::Set(true), key).await
 }
 
 /// Reopen a task
@@ -186,11 +204,13 @@ async fn todo_complete_task(
     responses((status = 200, description = "The task as it is now", body = Task))
 )]
 async fn todo_uncomplete_task(
-    state: State<Arc<App>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
-) -> Result<Json<Task>, ApiError> {
-    complete(&state, &caller, id, Completion::Set(false)).await
+    Keyed(AnyBody, key): Keyed<AnyBody>,
+) -> Result<Response, ApiError> {
+    complete(&app, &caller, &terms, id, Completion::Set(false), key).await
 }
 
 /// Turn a task round
@@ -203,20 +223,28 @@ async fn todo_uncomplete_task(
     responses((status = 200, description = "The task as it is now", body = Task))
 )]
 async fn todo_toggle_task(
-    state: State<Arc<App>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
-    OptionalBody(body): OptionalBody<TaskCompletion>,
-) -> Result<Json<Task>, ApiError> {
-    complete(&state, &caller, id, body.unwrap_or_default().into_completion()?).await
+    Keyed(OptionalBody(body), key): Keyed<OptionalBody<TaskCompletion>>,
+) -> Result<Response, ApiError> {
+    let completion = body.unwrap_or_default().into_completion()?;
+    complete(&app, &caller, &terms, id, completion, key).await
 }
 
 async fn complete(
     app: &App,
     caller: &Caller,
-    id: PathId,
+    terms: &Terms,
+    PathId(id): PathId,
     completion: Completion,
-) -> Result<Json<Task>, ApiError> {
-    let task = app.tasks(caller).complete(TaskKey::parse(&id.0)?, completion, app.clock.now()).await?;
-    task.map(Json).ok_or_else(|| missing(id))
+    key: Option<RequestKey>,
+) -> Result<Response, ApiError> {
+    let (contract, now) = (&app.config.contract, app.clock.now());
+    let (style, minimal) = (Style::todo(contract), terms.prefer.minimal);
+    let task = TaskKey::parse(&id)?;
+    let operation = operations::complete(task, completion, terms.expected(contract.require_if_match)?, now);
+    let answer = Arc::new(move |task: &Task| changed(style, minimal, task));
+    Once { operation, key, now, style, id, answer }.run(app, caller).await
 }

@@ -2,22 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Page;
-use crate::api::answer::{counted, created, replaced};
+use crate::api::answer::{counted, created, read, removed, written};
+use crate::api::batch::{Batch, BatchResults, Reading, Run};
 use crate::api::body::{IdeaPatch, IdeaWrite};
+use crate::api::look::Style;
+use crate::api::once::Once;
 use crate::api::query::{self, IdeaListParams, ListQuery, PageParams, SharedListParams};
 use crate::api::with_and_without_user;
 use crate::app::App;
 use crate::auth::caller::Caller;
-use crate::http::error::{ApiError, Missing};
-use crate::http::extract::{Body, PathId, Query};
+use crate::http::error::ApiError;
+use crate::http::extract::{Body, Keyed, PathId, Query};
+use crate::http::terms::Terms;
+use crate::ideas::operations;
 use crate::ideas::{Idea, parse_id};
 
 /// The routes of the ideas, each with and without the user in its path.
@@ -25,10 +28,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(with_and_without_user(routes!(list_ideas, create_idea)))
         .routes(with_and_without_user(routes!(get_idea, replace_idea, change_idea, delete_idea)))
-}
-
-fn missing(id: PathId) -> ApiError {
-    ApiError::NotFound(Missing::Idea(id.0))
+        .routes(with_and_without_user(routes!(batch_ideas)))
 }
 
 /// A page of the ideas
@@ -58,11 +58,15 @@ async fn list_ideas(
 async fn create_idea(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Body(body): Body<IdeaWrite>,
+    terms: Terms,
+    Keyed(Body(body), key): Keyed<Body<IdeaWrite>>,
 ) -> Result<Response, ApiError> {
     let new = body.into_new()?;
-    let idea = app.ideas(&caller).create(app.clock.new_id(), &new, app.clock.now()).await?;
-    Ok(created("/api/v1", &caller.user, "ideas", idea.id, idea))
+    let (now, style) = (app.clock.now(), Style::ideas(&app.config.contract));
+    let operation = operations::create(app.clock.new_id(), &new);
+    let user = caller.user.clone();
+    let answer = Arc::new(move |idea: &Idea| created(style, &user, terms.prefer.minimal, idea));
+    Once { operation, key, now, style, id: String::new(), answer }.run(&app, &caller).await
 }
 
 /// Read an idea
@@ -72,9 +76,14 @@ async fn create_idea(
            ("id" = String, Path, description = "The idea's `id`")),
     responses((status = 200, description = "The idea", body = Idea))
 )]
-async fn get_idea(State(app): State<Arc<App>>, caller: Caller, id: PathId) -> Result<Json<Idea>, ApiError> {
+async fn get_idea(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    terms: Terms,
+    id: PathId,
+) -> Result<Response, ApiError> {
     let idea = app.ideas(&caller).get(parse_id(&id.0)?).await?;
-    idea.map(Json).ok_or_else(|| missing(id))
+    read(Style::ideas(&app.config.contract), &terms, idea, id.0)
 }
 
 /// Replace an idea
@@ -91,12 +100,15 @@ async fn get_idea(State(app): State<Arc<App>>, caller: Caller, id: PathId) -> Re
 async fn replace_idea(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
     Body(body): Body<IdeaWrite>,
 ) -> Result<Response, ApiError> {
-    let put = body.into_new()?;
-    let idea = app.ideas(&caller).replace(parse_id(&id.0)?, &put, app.clock.now()).await?;
-    idea.map(replaced).ok_or_else(|| missing(id))
+    let (put, key) = (body.into_new()?, parse_id(&id.0)?);
+    let contract = &app.config.contract;
+    let operation = operations::replace(key, &put, terms.expected(contract.require_if_match)?);
+    let outcome = app.write::<Idea>(&caller, operation, app.clock.now()).await?;
+    written(Style::ideas(contract), &terms, outcome, id.0)
 }
 
 /// Change some fields of an idea
@@ -109,12 +121,15 @@ async fn replace_idea(
 async fn change_idea(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
     Body(body): Body<IdeaPatch>,
-) -> Result<Json<Idea>, ApiError> {
-    let change = body.into_change()?;
-    let idea = app.ideas(&caller).change(parse_id(&id.0)?, change, app.clock.now()).await?;
-    idea.map(Json).ok_or_else(|| missing(id))
+) -> Result<Response, ApiError> {
+    let (change, key) = (body.into_change()?, parse_id(&id.0)?);
+    let contract = &app.config.contract;
+    let operation = operations::change(key, &change, terms.expected(contract.require_if_match)?);
+    let outcome = app.write::<Idea>(&caller, operation, app.clock.now()).await?;
+    written(Style::ideas(contract), &terms, outcome, id.0)
 }
 
 /// Remove an idea for good
@@ -127,8 +142,35 @@ async fn change_idea(
 async fn delete_idea(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
-) -> Result<StatusCode, ApiError> {
-    let removed = app.ideas(&caller).remove(parse_id(&id.0)?, app.clock.now()).await?;
-    removed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| missing(id))
+) -> Result<Response, ApiError> {
+    let key = parse_id(&id.0)?;
+    let contract = &app.config.contract;
+    let operation = operations::remove(key, terms.expected(contract.require_if_match)?);
+    let outcome = app.write::<Idea>(&caller, operation, app.clock.now()).await?;
+    removed(Style::ideas(contract), outcome, id.0)
+}
+
+/// Several ideas at once
+///
+/// At most 100 operations in one transaction, in their order; `update` is a merge patch. With `atomic` nothing is done
+/// when one of them fails: the answer is that one's error, with its place in `details.index`. Otherwise each has its own
+/// result.
+#[utoipa::path(
+    post, path = "/api/v1/{user_id}/ideas/batch", tag = "ideas", request_body = Batch,
+    params(("user_id" = String, Path, description = "The token's user id, or `me`")),
+    responses((status = 200, description = "One result for each operation", body = BatchResults))
+)]
+async fn batch_ideas(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    terms: Terms,
+    Keyed(Body(body), key): Keyed<Body<Batch>>,
+) -> Result<Response, ApiError> {
+    let (contract, now) = (&app.config.contract, app.clock.now());
+    let (if_match_required, strict) = (contract.require_if_match, terms.prefer.strict);
+    let asked = body.read::<Idea>(Reading { clock: &app.clock, now, if_match_required, strict })?;
+    let run = Run { key, now, style: Style::ideas(contract), minimal: terms.prefer.minimal };
+    run.run::<Idea>(&app, &caller, asked).await
 }

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Page, Removed};
-use crate::api::answer::{counted, created, replaced};
+use crate::api::answer::{changed, counted, created, read, removed, written};
+use crate::api::batch::{Batch, BatchResults, Reading, Run};
 use crate::api::body::{TaskCompletion, TaskCreate, TaskPatch, TaskReplace};
+use crate::api::look::Style;
+use crate::api::once::Once;
 use crate::api::query::{self, ListQuery, PageParams, SharedListParams, TaskListParams};
 use crate::api::with_and_without_user;
 use crate::app::App;
 use crate::auth::caller::Caller;
-use crate::http::error::{ApiError, Missing};
-use crate::http::extract::{Body, OptionalBody, PathId, Query};
+use crate::http::error::ApiError;
+use crate::http::extract::{Body, Keyed, OptionalBody, PathId, Query};
+use crate::http::terms::Terms;
+use crate::tasks::operations;
 use crate::tasks::{Task, TaskKey};
 
 /// The routes of the tasks, each with and without the user in its path.
@@ -25,10 +29,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(with_and_without_user(routes!(list_tasks, create_task)))
         .routes(with_and_without_user(routes!(get_task, replace_task, change_task, delete_task)))
         .routes(with_and_without_user(routes!(complete_task)))
-}
-
-fn missing(id: PathId) -> ApiError {
-    ApiError::NotFound(Missing::Task(id.0))
+        .routes(with_and_without_user(routes!(batch_tasks)))
 }
 
 /// A page of the tasks
@@ -58,11 +59,15 @@ async fn list_tasks(
 async fn create_task(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Body(body): Body<TaskCreate>,
+    terms: Terms,
+    Keyed(Body(body), key): Keyed<Body<TaskCreate>>,
 ) -> Result<Response, ApiError> {
     let new = body.into_new()?;
-    let task = app.tasks(&caller).create(app.clock.new_id(), &new, app.clock.now()).await?;
-    Ok(created("/api/v1", &caller.user, "tasks", task.id, task))
+    let (now, style) = (app.clock.now(), Style::v1_tasks(&app.config.contract));
+    let operation = operations::create(app.clock.new_id(), &new, now);
+    let user = caller.user.clone();
+    let answer = Arc::new(move |task: &Task| created(style, &user, terms.prefer.minimal, task));
+    Once { operation, key, now, style, id: String::new(), answer }.run(&app, &caller).await
 }
 
 /// Read a task
@@ -72,9 +77,14 @@ async fn create_task(
            ("id" = String, Path, description = "The task's `id` or `number`")),
     responses((status = 200, description = "The task", body = Task))
 )]
-async fn get_task(State(app): State<Arc<App>>, caller: Caller, id: PathId) -> Result<Json<Task>, ApiError> {
+async fn get_task(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    terms: Terms,
+    id: PathId,
+) -> Result<Response, ApiError> {
     let task = app.tasks(&caller).get(TaskKey::parse(&id.0)?).await?;
-    task.map(Json).ok_or_else(|| missing(id))
+    read(Style::v1_tasks(&app.config.contract), &terms, task, id.0)
 }
 
 /// Replace a task
@@ -90,12 +100,15 @@ async fn get_task(State(app): State<Arc<App>>, caller: Caller, id: PathId) -> Re
 async fn replace_task(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
     Body(body): Body<TaskReplace>,
 ) -> Result<Response, ApiError> {
-    let put = body.into_replacement()?;
-    let task = app.tasks(&caller).replace(TaskKey::parse(&id.0)?, put, app.clock.now()).await?;
-    task.map(replaced).ok_or_else(|| missing(id))
+    let (put, key) = (body.into_replacement()?, TaskKey::parse(&id.0)?);
+    let (contract, now) = (&app.config.contract, app.clock.now());
+    let operation = operations::replace(key, &put, terms.expected(contract.require_if_match)?, now);
+    let outcome = app.write::<Task>(&caller, operation, now).await?;
+    written(Style::v1_tasks(contract), &terms, outcome, id.0)
 }
 
 /// Change some fields of a task
@@ -108,12 +121,15 @@ async fn replace_task(
 async fn change_task(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
     Body(body): Body<TaskPatch>,
-) -> Result<Json<Task>, ApiError> {
-    let change = body.into_change()?;
-    let task = app.tasks(&caller).change(TaskKey::parse(&id.0)?, change, app.clock.now()).await?;
-    task.map(Json).ok_or_else(|| missing(id))
+) -> Result<Response, ApiError> {
+    let (change, key) = (body.into_change()?, TaskKey::parse(&id.0)?);
+    let (contract, now) = (&app.config.contract, app.clock.now());
+    let operation = operations::change(key, &change, terms.expected(contract.require_if_match)?, now);
+    let outcome = app.write::<Task>(&caller, operation, now).await?;
+    written(Style::v1_tasks(contract), &terms, outcome, id.0)
 }
 
 /// Remove a task for good
@@ -126,10 +142,14 @@ async fn change_task(
 async fn delete_task(
     State(app): State<Arc<App>>,
     caller: Caller,
+    terms: Terms,
     id: PathId,
-) -> Result<Json<Removed>, ApiError> {
-    let removed = app.tasks(&caller).remove(TaskKey::parse(&id.0)?, app.clock.now()).await?;
-    removed.map(|_| Json(Removed { success: true, message: "Task deleted" })).ok_or_else(|| missing(id))
+) -> Result<Response, ApiError> {
+    let key = TaskKey::parse(&id.0)?;
+    let contract = &app.config.contract;
+    let operation = operations::remove(key, terms.expected(contract.require_if_match)?);
+    let outcome = app.write::<Task>(&caller, operation, app.clock.now()).await?;
+    removed(Style::v1_tasks(contract), outcome, id.0)
 }
 
 /// Complete a task, reopen it, or turn it round
@@ -144,10 +164,37 @@ async fn delete_task(
 async fn complete_task(
     State(app): State<Arc<App>>,
     caller: Caller,
-    id: PathId,
-    OptionalBody(body): OptionalBody<TaskCompletion>,
-) -> Result<Json<Task>, ApiError> {
-    let completion = body.unwrap_or_default().into_completion()?;
-    let task = app.tasks(&caller).complete(TaskKey::parse(&id.0)?, completion, app.clock.now()).await?;
-    task.map(Json).ok_or_else(|| missing(id))
+    terms: Terms,
+    PathId(id): PathId,
+    Keyed(OptionalBody(body), key): Keyed<OptionalBody<TaskCompletion>>,
+) -> Result<Response, ApiError> {
+    let (completion, task) = (body.unwrap_or_default().into_completion()?, TaskKey::parse(&id)?);
+    let (contract, now) = (&app.config.contract, app.clock.now());
+    let style = Style::v1_tasks(contract);
+    let operation = operations::complete(task, completion, terms.expected(contract.require_if_match)?, now);
+    let answer = Arc::new(move |task: &Task| changed(style, terms.prefer.minimal, task));
+    Once { operation, key, now, style, id, answer }.run(&app, &caller).await
+}
+
+/// Several tasks at once
+///
+/// At most 100 operations in one transaction, in their order; `update` is a merge patch. With `atomic` nothing is done
+/// when one of them fails: the answer is that one's error, with its place in `details.index`. Otherwise each has its own
+/// result.
+#[utoipa::path(
+    post, path = "/api/v1/{user_id}/tasks/batch", tag = "tasks", request_body = Batch,
+    params(("user_id" = String, Path, description = "The token's user id, or `me`")),
+    responses((status = 200, description = "One result for each operation", body = BatchResults))
+)]
+async fn batch_tasks(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    terms: Terms,
+    Keyed(Body(body), key): Keyed<Body<Batch>>,
+) -> Result<Response, ApiError> {
+    let (contract, now) = (&app.config.contract, app.clock.now());
+    let (if_match_required, strict) = (contract.require_if_match, terms.prefer.strict);
+    let asked = body.read::<Task>(Reading { clock: &app.clock, now, if_match_required, strict })?;
+    let run = Run { key, now, style: Style::v1_tasks(contract), minimal: terms.prefer.minimal };
+    run.run::<Task>(&app, &caller, asked).await
 }

@@ -77,7 +77,10 @@ fn unreachable(url: &PostgresUrl, error: &DbError) -> Finding {
 
 /// Why, without the role's name, which a URL keeps beside its password.
 pub(super) fn reason(url: &PostgresUrl, error: &DbError) -> String {
-    let (DbError::Unavailable(text) | DbError::Locked(text) | DbError::OutcomeUnknown(text) | DbError::Fault(text)) = error;
+    let (DbError::Unavailable(text)
+    | DbError::Locked(text)
+    | DbError::OutcomeUnknown(text)
+    | DbError::Fault(text)) = error;
     // All messages of a refused login name the role.
     if let Some(at) = text.find("SQLSTATE 28") {
         return text[..at + "SQLSTATE 28xxx".len()].to_owned();

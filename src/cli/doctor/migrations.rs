@@ -30,7 +30,9 @@ pub(super) async fn look(examined: &Examined) -> Vec<Finding> {
         DatabaseUrl::Postgres(url) => {
             let asked = async { tokio::join!(migrate::status(config), inspect::postgres(config, url)) };
             match bounded(asked).await {
-                Some((Err(DbError::Unavailable(text) | DbError::Locked(text)), _)) => vec![unreachable(config, url, text)],
+                Some((Err(DbError::Unavailable(text) | DbError::Locked(text)), _)) => {
+                    vec![unreachable(config, url, text)]
+                }
                 None => vec![unreachable(config, url, "no answer within three seconds".to_owned())],
                 Some((found, look)) => {
                     let rights = look.ok().map(|look| look.schema);

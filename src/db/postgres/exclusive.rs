@@ -171,10 +171,18 @@ impl Exclusive {
         if self.pooled {
             let begin = format!("begin; {}", self.timeout(job));
             let begin = Begin::Along(&begin);
-            return Transaction { client: object, begin, named: false, queries, job, texts: &self.texts, progress }
-                .run()
-                .await
-                .map_err(reread);
+            return Transaction {
+                client: object,
+                begin,
+                named: false,
+                queries,
+                job,
+                texts: &self.texts,
+                progress,
+            }
+            .run()
+            .await
+            .map_err(reread);
         }
         let reads = queries.iter().map(|query| Box::pin(query.run(object, None))).collect();
         let answers: Result<Rows, _> = super::batch::in_order(reads).await.into_iter().collect();
@@ -244,10 +252,18 @@ impl Exclusive {
         texts: &[Arc<str>],
     ) -> Result<(Rows, bool), Failure> {
         let progress = Progress::default();
-        let begin = if job.steps.len() == 1 && job.judge.is_none() { Begin::Never } else { Begin::Along("begin") };
+        let begin =
+            if job.steps.len() == 1 && job.judge.is_none() { Begin::Never } else { Begin::Along("begin") };
         let queries = queries(job, texts);
-        let mut transaction =
-            Transaction { client: object, begin, named: !self.pooled, queries, job, texts: &self.texts, progress: &progress };
+        let mut transaction = Transaction {
+            client: object,
+            begin,
+            named: !self.pooled,
+            queries,
+            job,
+            texts: &self.texts,
+            progress: &progress,
+        };
         let timeout;
         if self.pooled {
             self.begin_pooled(&transaction).await?;

@@ -118,7 +118,9 @@ impl Readers {
         let text = "select count(*) from sqlite_schema";
         let statement = Statement { sql: text.into(), params: Vec::new(), plan: Plan::Steady };
         let steps = vec![Step { statement, when: When::Always }];
-        self.read(Job { owner: Owner::Nobody, steps, judge: None, deadline }, vec![text.into()]).await.map(|_| ())
+        self.read(Job { owner: Owner::Nobody, steps, judge: None, deadline }, vec![text.into()])
+            .await
+            .map(|_| ())
     }
 
     /// Ends every thread after what is queued before.

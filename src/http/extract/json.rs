@@ -17,6 +17,9 @@ use crate::http::error::ApiError;
 /// Reads `T` out of a JSON object. The object's own level is read first, without recursion and whatever its depth, then
 /// each member by itself: what `T` knows into `T`, the rest only to see that it is well-formed. If `strict`, the rest is
 /// handed out as well.
+///
+/// # Errors
+/// 400 for what is malformed, 422 for what is no object.
 pub(super) fn object<T: DeserializeOwned>(body: &[u8], strict: bool) -> Result<(T, Unknown), ApiError> {
     let text = text(body)?;
     if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {

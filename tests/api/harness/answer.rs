@@ -87,7 +87,7 @@ impl Answer {
         assert_eq!(self.status, status, "{}\n{}", self.asked(), self.text());
         self.is_well_formed();
         if self.body.is_empty() {
-            let may_be_empty = self.method == "HEAD" || matches!(status, 200 | 204);
+            let may_be_empty = self.method == "HEAD" || matches!(status, 200 | 201 | 204 | 304);
             assert!(may_be_empty, "{}: {status} without a body", self.asked());
             return Value::Null;
         }
@@ -258,9 +258,12 @@ fn category(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
+        409 => "Conflict",
+        412 => "Precondition Failed",
         413 => "Payload Too Large",
         415 => "Unsupported Media Type",
         422 => "Validation Error",
+        428 => "Precondition Required",
         503 => "Service Unavailable",
         other => panic!("no test expects {other}"),
     }
@@ -275,9 +278,12 @@ fn code(status: u16) -> &'static str {
         404 => "NOT_FOUND",
         405 => "METHOD_NOT_ALLOWED",
         408 => "REQUEST_TIMEOUT",
+        409 => "CONFLICT",
+        412 => "PRECONDITION_FAILED",
         413 => "PAYLOAD_TOO_LARGE",
         415 => "UNSUPPORTED_MEDIA_TYPE",
         422 => "VALIDATION_ERROR",
+        428 => "PRECONDITION_REQUIRED",
         503 => "SERVICE_UNAVAILABLE",
         other => panic!("no test expects {other}"),
     }

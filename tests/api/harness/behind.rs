@@ -64,4 +64,14 @@ impl Behind {
             }
         }
     }
+
+    /// Has all kept answers be as many hours old.
+    pub(crate) async fn age_keys(&self, hours: i64) {
+        let then = match self {
+            Self::Sqlite(_) => format!("(julianday('now') - 2440587.5 - {hours} / 24.0) * 86400000000"),
+            Self::Postgres { .. } => format!("now() - interval '{hours} hours'"),
+        };
+        let cast = if self.engine() == Engine::Sqlite { "integer" } else { "timestamptz" };
+        self.run(&format!("update @idempotency_keys set created_at = cast({then} as {cast})")).await;
+    }
 }

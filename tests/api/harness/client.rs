@@ -54,6 +54,13 @@ impl Request {
             .unwrap_or_else(|fault| panic!("{asked}: {fault}\n{}", String::from_utf8_lossy(&bytes)))
     }
 
+    /// Sends it and keeps the connection, for who does not want to hear the answer.
+    pub(crate) async fn begin(self, to: SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(to).await.expect("the server listens");
+        stream.write_all(&self.bytes(to)).await.expect("it reads");
+        stream
+    }
+
     fn bytes(&self, to: SocketAddr) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {

@@ -19,7 +19,8 @@ pub(crate) struct Program {
     child: Child,
     vars: Vec<(String, String)>,
     folder: tempfile::TempDir,
-    home: Home,
+    /// None for a server beside another one, in whose home it lives.
+    home: Option<Home>,
 }
 
 impl Program {
@@ -31,7 +32,14 @@ impl Program {
         all.extend(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (child, address) = begin(&all, folder.path().join("log")).await;
-        Self { address, child, vars: all, folder, home }
+        Self { address, child, vars: all, folder, home: Some(home) }
+    }
+
+    /// Another server on the same database, which must not outlive this one.
+    pub(crate) async fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (child, address) = begin(&self.vars, folder.path().join("log")).await;
+        Self { address, child, vars: self.vars.clone(), folder, home: None }
     }
 
     /// Starts it again, where it has ended.
@@ -85,7 +93,7 @@ impl Program {
 
     /// The database, past the server.
     pub(crate) async fn behind(&self) -> Behind {
-        self.home.behind().await
+        self.home.as_ref().expect("a home of its own").behind().await
     }
 
     fn log_file(&self) -> PathBuf {
