@@ -5,6 +5,7 @@ pub mod batch;
 pub mod body;
 pub mod document;
 pub mod errors;
+pub mod links;
 pub mod look;
 pub mod once;
 pub mod problem;
@@ -21,10 +22,13 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::app::App;
 use crate::auth::caller::Caller;
+use crate::field::timestamp::Timestamp;
+use crate::http::error::ApiError;
 use crate::ideas::store::Ideas;
 use crate::tasks::store::Tasks;
 use crate::users::store::Users;
 use crate::users::{Claims, Owner};
+use crate::write::{self, Operation, Outcome, Resource};
 
 /// The base of the document; everything else in it comes from the handlers.
 #[derive(utoipa::OpenApi)]
@@ -78,6 +82,19 @@ impl App {
             claims: Claims { email: caller.email.as_deref(), name: caller.name.as_deref() },
             known: &self.known_claims,
         }
+    }
+
+    /// Runs one operation on the caller's rows.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn write<T: Resource>(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Result<Outcome<T>, ApiError> {
+        Ok(write::write(&self.owner(caller), operation, now).await?)
     }
 
     /// The caller's tasks.

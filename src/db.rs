@@ -141,7 +141,7 @@ impl Scope<'_> {
     /// [`DbError::Unavailable`] and [`DbError::Fault`]: nothing was changed. [`DbError::OutcomeUnknown`]: the link
     /// broke while the commit was under way.
     pub async fn write(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
-        self.run(Job::writes(self.user, steps, None, self.deadline)).await
+        self.run(Job::writes(self.user, steps, None, self.deadline)).await.inspect_err(log)
     }
 
     /// As [`Scope::write`], but asks the judge before the commit. Answers with the rows of the steps (not of the judge's
@@ -162,28 +162,34 @@ impl Scope<'_> {
             said.store(matches!(verdict, Ok(Verdict::Commit(_))), Ordering::Relaxed);
             verdict
         });
-        let rows = self.run(Job::writes(self.user, steps, Some(judge), self.deadline)).await?;
+        let written = self.run(Job::writes(self.user, steps, Some(judge), self.deadline)).await;
+        let rows = written.inspect_err(|error| {
+            // Whoever sets a lock timeout expects that it may come.
+            if !matches!(error, DbError::Locked(_)) {
+                log(error);
+            }
+        })?;
         Ok((rows, committed.load(Ordering::Relaxed)))
     }
 
     async fn run(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
         self.in_time()?;
-        let written = match &*self.db.0 {
+        match &*self.db.0 {
             Backend::Postgres(postgres) => postgres.write(job).await,
             Backend::Sqlite(sqlite) => sqlite.write(job).await,
-        };
-        written.inspect_err(log)
+        }
     }
 }
 
 /// Here, where the request's own log fields are at hand; the caller only learns the kind.
 fn log(error: &DbError) {
     match error {
-        DbError::Unavailable(text) => tracing::warn!(target: "db", error = text, "database unavailable"),
+        DbError::Unavailable(text) | DbError::Locked(text) => {
+            tracing::warn!(target: "db", error = text, "database unavailable");
+        }
         DbError::OutcomeUnknown(text) => {
             tracing::error!(target: "db", error = text, "outcome of a commit unknown");
         }
-        DbError::Locked(text) => tracing::debug!(target: "db", error = text, "lock not available"),
         DbError::Fault(text) => tracing::error!(target: "db", error = text, "database fault"),
     }
 }

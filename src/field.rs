@@ -5,7 +5,6 @@ pub mod due;
 pub mod etag;
 pub mod form;
 pub mod id;
-pub mod page;
 pub mod params;
 pub mod patch;
 pub mod request_key;

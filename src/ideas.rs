@@ -18,8 +18,9 @@ use crate::field::patch::Patch;
 use crate::field::tags::Tags;
 use crate::field::text::{LongText, Title, fold};
 use crate::field::timestamp::Timestamp;
+use crate::list::binding::{Binding, Terms};
 use crate::list::filter::distinct;
-use crate::list::{Filter, Key, Listed, read_choice};
+use crate::list::{Filter, Key, Listed, Order, read_choice};
 
 /// An idea's title: 1–200 characters, trimmed.
 pub type IdeaTitle = Title<200>;
@@ -130,7 +131,7 @@ impl Listed for Idea {
             Key::UpdatedAt => Value::Time(Some(self.updated_at)),
             Key::Title => Value::Text(Some(fold(&self.title))),
             Key::Priority => Value::Int(self.priority.rank()),
-            Key::State => Value::Int(self.stage.rank()),
+            Key::State(_) => Value::Int(self.stage.rank()),
             Key::DueDate => Value::Time(self.due_date),
         }
     }
@@ -194,5 +195,14 @@ impl IdeaFilter {
             stages: distinct(params.choices(&["stage"], invalid)),
             common: Filter::read(params, now, invalid),
         }
+    }
+
+    /// What a cursor of the list in this order is bound to.
+    pub fn binding(&self, order: &Order) -> Binding {
+        let Self { stages, common } = self;
+        let mut terms = Terms::new("ideas", order);
+        terms.add("stage", stages.iter().map(|stage| stage.as_str()));
+        terms.filter(common);
+        terms.binding()
     }
 }

@@ -1,8 +1,12 @@
 //! What the lists of tasks and ideas share: which rows, in which order, which window; as SQL.
 
+pub mod binding;
+pub mod cursor;
 pub mod facts;
 pub mod filter;
 pub mod order;
+pub mod page;
+mod walk;
 
 use uuid::Uuid;
 
@@ -10,10 +14,13 @@ use crate::change::TagTable;
 use crate::db::draft::Draft;
 use crate::db::{DbError, Plan, Row, Scope, Statement, Value};
 use crate::field::choice::Choice;
-use crate::field::page::{Fetched, Window};
+
+use cursor::{Cursor, Position, Way};
+use walk::{Place, Stretch, Walk};
 
 pub use filter::Filter;
 pub use order::{Key, Order};
+pub use page::{Fetched, Start, Window};
 
 /// As many rows are counted beside the page, on the connection that others share; the count of a longer list takes a
 /// round trip and a connection of its own, so that nobody waits behind it.
@@ -64,25 +71,38 @@ impl Rows<'_> {
         self.filter.condition(self.table, draft);
     }
 
-    /// Whether one plan serves every value of the condition and an index serves the order.
+    /// Whether one plan serves every value of the condition and an index serves it together with the order.
     fn steady(&self, order: &Order) -> bool {
-        self.filter.is_plain()
-            && order.is_by_creation()
-            && self.only.as_ref().is_none_or(|(_, v)| v.len() == 1)
+        let only = self.only.as_ref().map_or(0, |(_, values)| values.len());
+        let served = match order.keys() {
+            [(Key::CreatedAt, _)] => only <= 1,
+            [(Key::Priority | Key::State(_) | Key::DueDate, _)] => only == 0,
+            [(Key::UpdatedAt | Key::Title, _)] | [] | [_, _, ..] => false,
+        };
+        served && self.filter.is_plain()
     }
 
-    /// The rows of a window, one more than its limit so that the reader sees whether there are more.
-    pub fn page(&self, order: &Order, window: Window) -> Statement {
-        let mut draft = self.select();
-        self.condition(&mut draft);
-        order.order_by(self.table, &mut draft);
-        draft.push(" limit ").bind(Value::Int(i64::from(window.limit) + 1));
-        if window.offset > 0 {
-            draft.push(" offset ").bind(Value::Int(i64::try_from(window.offset).unwrap_or(i64::MAX)));
+    /// The rows of a window, one more than its limit so that the reader sees whether there are more. Going back they
+    /// come nearest first.
+    fn page(&self, order: &Order, window: &Window) -> Statement {
+        let take = i64::from(window.limit) + 1;
+        match &window.start {
+            Start::Offset(offset) => {
+                let skip = i64::try_from(*offset).unwrap_or(i64::MAX);
+                // A deep offset reads all it skips; it must not hold up the statements behind it on a shared connection.
+                self.walk(order, false, None, Range { take, skip }, skip <= 200)
+            }
+            Start::Cursor(Cursor { way, position }) => {
+                let from = Some(Place { position, with_it: false });
+                self.walk(order, *way == Way::Prev, from, Range { take, skip: 0 }, true)
+            }
         }
-        // A deep offset reads all it skips; it must not hold up the statements behind it on a shared connection.
-        let plan = if self.steady(order) && window.offset <= 200 { Plan::Steady } else { Plan::Fresh };
-        draft.finish(plan)
+    }
+
+    /// The first row at the place or after it.
+    fn here(&self, order: &Order, position: &Position) -> Statement {
+        let from = Some(Place { position, with_it: true });
+        self.walk(order, false, from, Range { take: 1, skip: 0 }, true)
     }
 
     /// How many rows there are, at most [`COUNTED`] and one.
@@ -105,27 +125,103 @@ impl Rows<'_> {
 
     /// At most `limit` rows that come after `last` in the order (the first rows without one).
     pub fn after<T: Listed>(&self, order: &Order, last: Option<&T>, limit: u32) -> Statement {
-        let mut draft = self.select();
-        self.condition(&mut draft);
-        if let Some(last) = last {
-            draft.push(" and ");
-            order.after(self.table, last, &mut draft);
-        }
-        order.order_by(self.table, &mut draft);
-        draft.push(" limit ").bind(Value::Int(i64::from(limit)));
+        let last = last.map(|last| Position::of(order, last));
+        let from = last.as_ref().map(|position| Place { position, with_it: false });
         // A long chunk keeps a shared connection busy for others; it takes one of its own.
-        let short = limit <= 100;
+        self.walk(order, false, from, Range { take: i64::from(limit), skip: 0 }, limit <= 100)
+    }
+
+    /// The rows beyond a place, or from the first one on.
+    fn walk(
+        &self,
+        order: &Order,
+        back: bool,
+        from: Option<Place<'_>>,
+        range: Range,
+        short: bool,
+    ) -> Statement {
+        let walk = Walk { table: self.table, order, back };
+        let mut draft = Draft::new("");
+        match walk.stretches(from) {
+            (stretch, None) => {
+                self.part("", &walk, from, stretch, &mut draft);
+                range.limit(&mut draft);
+            }
+            (near, Some(far)) => self.in_two(&walk, from, (near, far), range, &mut draft),
+        }
         draft.finish(if short && self.steady(order) { Plan::Steady } else { Plan::Fresh })
     }
 
-    fn select(&self) -> Draft {
-        let mut draft = Draft::new("select ");
-        draft.push(self.table.columns).push(" from ").push(self.table.name);
-        draft
+    /// The rows of two stretches, each by its index, the second only as far as the first leaves room; then in order what
+    /// little that is.
+    fn in_two(
+        &self,
+        walk: &Walk<'_>,
+        from: Option<Place<'_>>,
+        (near, far): (Stretch, Stretch),
+        range: Range,
+        draft: &mut Draft,
+    ) {
+        // What titles are ordered by is no column of a row.
+        let by_title = walk.order.keys().iter().any(|(key, _)| *key == Key::Title);
+        let (columns, more) = (self.table.columns, if by_title { ", title_fold" } else { "" });
+        draft.push("with near as (");
+        self.part(more, walk, from, near, draft);
+        range.limit(draft);
+        draft.push(&format!(
+            ") select {columns} from (select {columns}{more} from near union all select {columns}{more} from ("
+        ));
+        self.part(more, walk, from, far, draft);
+        let take = draft.push(" limit ").param(Value::Int(range.take));
+        draft.push(&take).push(" - (select count(*) from near)");
+        if range.skip > 0 {
+            // What the first stretch is too short to skip.
+            let skip = draft.push(" offset (select case when ").param(Value::Int(range.skip));
+            draft.push(&format!(
+                "{skip} > count(*) then {skip} - count(*) else 0 end from {}",
+                self.table.name
+            ));
+            self.condition(draft);
+            walk.condition(near, from, draft);
+            draft.push(")");
+        }
+        draft.push(") as far) as found");
+        walk.order_by(Stretch::Whole, draft);
+    }
+
+    /// The rows of a stretch in their order, with these columns more.
+    fn part(
+        &self,
+        more: &str,
+        walk: &Walk<'_>,
+        from: Option<Place<'_>>,
+        stretch: Stretch,
+        draft: &mut Draft,
+    ) {
+        draft.push("select ").push(self.table.columns).push(more).push(" from ").push(self.table.name);
+        self.condition(draft);
+        walk.condition(stretch, from, draft);
+        walk.order_by(stretch, draft);
     }
 }
 
-/// Reads a page and its total, in one round trip unless the list is very long.
+/// How many rows are read, after how many others.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    take: i64,
+    skip: i64,
+}
+
+impl Range {
+    fn limit(self, draft: &mut Draft) {
+        draft.push(" limit ").bind(Value::Int(self.take));
+        if self.skip > 0 {
+            draft.push(" offset ").bind(Value::Int(self.skip));
+        }
+    }
+}
+
+/// Reads a page and, where it is asked for, its total, in one round trip unless the list is very long.
 ///
 /// # Errors
 /// What the database says.
@@ -133,21 +229,44 @@ pub async fn fetch<T>(
     scope: Scope<'_>,
     rows: &Rows<'_>,
     order: &Order,
-    window: Window,
+    window: &Window,
     read: impl Fn(&Row) -> Result<T, DbError>,
 ) -> Result<Fetched<T>, DbError> {
-    let answers = scope.read_all(vec![rows.page(order, window), rows.count_some()]).await?;
-    let [page, count] = answers.as_slice() else {
-        return Err(DbError::Fault("a page and its count came back as something else".to_owned()));
+    let mut statements = vec![rows.page(order, window)];
+    if let Start::Cursor(Cursor { way: Way::Prev, position }) = &window.start {
+        statements.push(rows.here(order, position));
+    }
+    if window.count {
+        statements.push(rows.count_some());
+    }
+    let mut answers = scope.read_all(statements).await?;
+    let count = if window.count { answers.pop() } else { None };
+    let total = match count {
+        Some(some) => Some(total(scope, rows, &some).await?),
+        None => None,
     };
-    let has_more = page.len() > window.limit as usize;
-    let items = page.iter().take(window.limit as usize).map(read).collect::<Result<_, _>>()?;
-    let mut total = count.first().map_or(Ok(0), |row| row.int(0))?;
+    let page = answers.first().map_or(&[][..], Vec::as_slice);
+    let beyond = page.len() > window.limit as usize;
+    let mut items: Vec<T> = page.iter().take(window.limit as usize).map(read).collect::<Result<_, _>>()?;
+    let (has_previous, has_more) = match &window.start {
+        Start::Offset(offset) => (*offset > 0, beyond),
+        Start::Cursor(Cursor { way: Way::Next, .. }) => (true, beyond),
+        Start::Cursor(Cursor { way: Way::Prev, .. }) => {
+            items.reverse();
+            (beyond, answers.get(1).is_some_and(|here| !here.is_empty()))
+        }
+    };
+    Ok(Fetched { items, total, has_previous, has_more })
+}
+
+/// How many rows there are, where those that were counted beside the page may not be all.
+async fn total(scope: Scope<'_>, rows: &Rows<'_>, some: &[Row]) -> Result<u64, DbError> {
+    let mut total = some.first().map_or(Ok(0), |row| row.int(0))?;
     if total > COUNTED {
         let count = scope.read(rows.count_all()).await?;
         total = count.first().map_or(Ok(0), |row| row.int(0))?;
     }
-    Ok(Fetched { items, total: u64::try_from(total).unwrap_or(0), has_more })
+    Ok(u64::try_from(total).unwrap_or(0))
 }
 
 /// Reads a word of a fixed set from a row; an unknown one is a fault of the database's contents.
@@ -158,3 +277,6 @@ pub fn read_choice<C: Choice>(row: &Row, column: usize) -> Result<C, DbError> {
     C::from_text(&row.text(column)?)
         .ok_or_else(|| DbError::Fault(format!("a row holds an unknown {}", C::LABEL)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,8 @@ use crate::field::patch::Patch;
 use crate::field::tags::Tags;
 use crate::field::text::{LongText, Title, fold};
 use crate::field::timestamp::Timestamp;
-use crate::list::{Filter, Key, Listed, read_choice};
+use crate::list::binding::{Binding, Terms};
+use crate::list::{Filter, Key, Listed, Order, read_choice};
 
 /// A task's title: 1–500 characters, trimmed.
 pub type TaskTitle = Title<500>;
@@ -96,7 +97,7 @@ impl Listed for Task {
             Key::UpdatedAt => Value::Time(Some(self.updated_at)),
             Key::Title => Value::Text(Some(fold(&self.title))),
             Key::Priority => Value::Int(self.priority.rank()),
-            Key::State => Value::Bool(self.completed),
+            Key::State(_) => Value::Bool(self.completed),
             Key::DueDate => Value::Time(self.due_date),
         }
     }
@@ -224,5 +225,14 @@ impl TaskFilter {
         // Different filters combine with AND: `status=pending&completed=true` asks for what cannot be.
         let nothing = matches!((status, completed), (Some(a), Some(b)) if a != b);
         Self { completed: completed.or(status), common: Filter { nothing, ..common } }
+    }
+
+    /// What a cursor of the list in this order is bound to.
+    pub fn binding(&self, order: &Order) -> Binding {
+        let Self { completed, common } = self;
+        let mut terms = Terms::new("tasks", order);
+        terms.switch("completed", *completed);
+        terms.filter(common);
+        terms.binding()
     }
 }

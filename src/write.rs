@@ -1,6 +1,7 @@
 //! Writes on their way to the database: one operation or several in one transaction, each with its condition and its
 //! outcome; under an idempotency key or without.
 
+mod kept;
 mod keyed;
 mod operation;
 mod transaction;
@@ -13,7 +14,8 @@ use crate::db::{DbError, Row};
 use crate::field::etag::RowVersion;
 use crate::field::timestamp::Timestamp;
 
-pub use keyed::{Answer, Kept, Text, Under, keyed};
+pub use kept::{Kept, Text};
+pub use keyed::{Keeps, Under, keyed};
 pub use operation::{Create, Edit, Effect, Operation};
 pub use transaction::{together, write};
 
@@ -26,12 +28,10 @@ pub struct Kind {
     pub columns: &'static str,
     /// Whether the rows of a user are numbered.
     pub numbered: bool,
-    /// One boolean expression for each field of [`Resource::clearable`]: it has a value.
-    pub clearable: &'static str,
-    /// The table that finds rows by tag.
+    /// The fields that a PUT can clear: the name, and the expression that it has a value.
+    pub clearable: [(&'static str, &'static str); 3],
+    /// The table that finds rows by tag. Its column that names a row has the same name beside a kept answer.
     pub tags: &'static TagTable,
-    /// The column of the kept texts that names a row of this kind.
-    pub kept_by: &'static str,
 }
 
 /// What happened to a row, for the log.
@@ -62,8 +62,8 @@ pub trait Resource: Sized + Send + Sync + 'static {
     /// When it last changed.
     fn updated_at(&self) -> Timestamp;
 
-    /// The fields that a PUT can clear, and whether each has a value now.
-    fn clearable(&self) -> [(&'static str, bool); 3];
+    /// Whether each of [`Kind::clearable`] has a value.
+    fn has_values(&self) -> [bool; 3];
 
     /// Writes one line about it, with its id and no text of the user's.
     fn log(user: &UserId, id: Uuid, event: Event);

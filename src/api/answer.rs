@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LINK, LOCATION};
 use http::{HeaderMap, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::look::{Removal, Shown, Style};
 use crate::auth::user_id::UserId;
 use crate::http::error::{ApiError, Current};
-use crate::http::prefer::Prefer;
+use crate::http::prefer::PREFERENCE_APPLIED;
 use crate::http::terms::Terms;
 use crate::write::{Done, Kept, Outcome, Text};
 
@@ -57,18 +57,9 @@ pub fn written<T: Shown>(
     id: String,
 ) -> Result<Response, ApiError> {
     let Done { row, cleared } = done(style, outcome, id)?;
-    let mut response = if terms.prefer.minimal {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        json(row.json(style.look)?).into_response()
-    };
-    let headers = response.headers_mut();
-    set(headers, ETAG, &row.tag(style.look));
+    let mut response = respond(&changed(style, terms.prefer.minimal, &row).ok_or(ApiError::Internal)?, false);
     if !cleared.is_empty() {
-        set(headers, CLEARED_FIELDS, &cleared.join(", "));
-    }
-    if terms.prefer.minimal {
-        Prefer::say_minimal(headers);
+        set(response.headers_mut(), CLEARED_FIELDS, &cleared.join(", "));
     }
     Ok(response)
 }
@@ -119,7 +110,7 @@ pub fn created<T: Shown>(style: Style, user: &UserId, minimal: bool, row: &T) ->
     let user = utf8_percent_encode(user.as_str(), SEGMENT);
     let location = format!("{}/{user}/{}/{}", style.base, T::COLLECTION, row.name(style.look));
     let mut kept = with_row(style, minimal, StatusCode::CREATED, row)?;
-    kept.headers.insert(0, (LOCATION.as_str().to_owned(), location));
+    kept.headers.insert(0, header(&LOCATION, location));
     Some(kept)
 }
 
@@ -129,24 +120,23 @@ pub fn changed<T: Shown>(style: Style, minimal: bool, row: &T) -> Option<Kept> {
 }
 
 fn with_row<T: Shown>(style: Style, minimal: bool, status: StatusCode, row: &T) -> Option<Kept> {
-    let mut headers = vec![(ETAG.as_str().to_owned(), row.tag(style.look))];
+    let mut headers = vec![header(&ETAG, row.tag(style.look))];
     let (mut frame, mut texts) = (vec![String::new()], Vec::new());
     if minimal {
-        let mut said = HeaderMap::new();
-        Prefer::say_minimal(&mut said);
-        headers.extend(
-            said.iter().filter_map(|(name, value)| {
-                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-            }),
-        );
+        headers.push(header(&PREFERENCE_APPLIED, "return=minimal"));
     } else {
-        headers.push((CONTENT_TYPE.as_str().to_owned(), "application/json".to_owned()));
+        headers.push(header(&CONTENT_TYPE, "application/json"));
         frame.push(String::new());
         let whole = Some(row.json(style.look).ok()?);
         let blank = format!("{{\"id\":{}}}", row.name_json(style.look));
         texts.push(Text { id: row.version().id, whole, blank });
     }
     Some(Kept { status: status.as_u16(), headers, frame, texts })
+}
+
+/// A header as it is kept.
+pub fn header(name: &HeaderName, value: impl Into<String>) -> (String, String) {
+    (name.as_str().to_owned(), value.into())
 }
 
 /// An answer that is kept, or could be.
@@ -165,9 +155,16 @@ pub fn respond(kept: &Kept, replayed: bool) -> Response {
     response
 }
 
-/// 200 with a page, and its total in a header too.
-pub fn counted<T: Serialize>(total: u64, page: T) -> Response {
-    ([(X_TOTAL_COUNT, HeaderValue::from(total))], Json(page)).into_response()
+/// 200 with a page, its total (where it was counted) in a header too, and the links to the pages around it.
+pub fn counted<T: Serialize>(total: Option<u64>, links: Option<HeaderValue>, page: T) -> Response {
+    let mut headers = HeaderMap::new();
+    if let Some(total) = total {
+        headers.insert(X_TOTAL_COUNT, HeaderValue::from(total));
+    }
+    if let Some(links) = links {
+        headers.insert(LINK, links);
+    }
+    (headers, Json(page)).into_response()
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {

@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::answer::respond;
 use super::look::{Shown, Style};
-use super::once::settle;
+use super::once::Settled;
 use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::field::request_key::RequestKey;
@@ -17,8 +17,8 @@ use crate::field::timestamp::Timestamp;
 use crate::http::error::ApiError;
 use crate::write::{self, Kept, Operation, Outcome};
 
-pub use items::{Batch, BatchOperation, Batched, Reading, Verb};
-pub use results::{BatchResult, BatchResults};
+pub use items::{Batch, BatchOperation, Batched, Reading, RowName, Verb};
+pub use results::{BatchError, BatchResult, BatchResults};
 
 use results::Results;
 
@@ -76,9 +76,9 @@ impl Run {
             let results = results.clone();
             Arc::new(move |outcomes: &[Outcome<T>]| -> Option<Kept> { results.kept(outcomes) })
         };
-        match settle(write::keyed(&owner, &key, &operations, now, answer).await?)? {
-            Ok(response) => Ok(response),
-            Err(outcomes) => Err(results.failure(outcomes)),
+        match Settled::of(write::keyed(&owner, &key, &operations, now, answer).await?)? {
+            Settled::Answer(response) => Ok(response),
+            Settled::Failed(outcomes) => Err(results.failure(outcomes)),
         }
     }
 }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, VARY};
 use serde_json::{Map, Value, json};
 
+use super::batch::BatchError;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::todo::{TodoError, category, flat};
 use super::v1::{V1Error, V1ErrorBody};
@@ -141,8 +142,8 @@ fn v1_details(error: &ApiError, open: bool) -> Value {
 }
 
 /// An error as one of the results of a batch.
-pub fn result(error: &ApiError) -> Value {
-    json!({ "code": code(error), "message": v1_message(error), "details": v1_details(error, false) })
+pub fn of_operation(error: &ApiError) -> BatchError {
+    BatchError { code: code(error), message: v1_message(error), details: v1_details(error, false) }
 }
 
 /// The texts that both contracts share.

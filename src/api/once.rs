@@ -11,28 +11,13 @@ use crate::auth::caller::Caller;
 use crate::field::request_key::RequestKey;
 use crate::field::timestamp::Timestamp;
 use crate::http::error::ApiError;
-use crate::write::{self, Kept, Operation, Outcome, Resource, Under};
+use crate::write::{self, Kept, Operation, Outcome, Under};
 
 /// What is said to a second request under a key while the first one runs.
 const RUNNING: &str = "A request with this Idempotency-Key is still running, please try again";
 
-impl App {
-    /// Runs one operation on the caller's rows.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn write<T: Resource>(
-        &self,
-        caller: &Caller,
-        operation: Operation,
-        now: Timestamp,
-    ) -> Result<Outcome<T>, ApiError> {
-        Ok(write::write(&self.owner(caller), operation, now).await?)
-    }
-}
-
 /// Makes an answer out of a row.
-pub type Answer<T> = dyn Fn(&T) -> Option<Kept> + Send + Sync;
+pub type Answers<T> = dyn Fn(&T) -> Option<Kept> + Send + Sync;
 
 /// One operation, the key under which it may be repeated, and how it is answered.
 pub struct Once<T> {
@@ -47,7 +32,7 @@ pub struct Once<T> {
     /// The id in the path; empty for a new row.
     pub id: String,
     /// The answer out of the row.
-    pub answer: Arc<Answer<T>>,
+    pub answer: Arc<Answers<T>>,
 }
 
 impl<T: Shown> Once<T> {
@@ -61,26 +46,41 @@ impl<T: Shown> Once<T> {
             let done = done(style, app.write::<T>(caller, operation, now).await?, id)?;
             return answer(&done.row).map(|kept| respond(&kept, false)).ok_or(ApiError::Internal);
         };
-        let kept = Arc::new(move |outcomes: &[Outcome<T>]| answer(&outcomes.first()?.done()?.row));
-        let under = write::keyed(&app.owner(caller), &key, &[operation], now, kept).await?;
-        let failed = match settle(under)? {
-            Ok(response) => return Ok(response),
-            Err(outcomes) => outcomes.into_iter().next().unwrap_or(Outcome::Missing),
-        };
-        done(style, failed, id).and(Err(ApiError::Internal))
+        let keeps = Arc::new(move |outcomes: &[Outcome<T>]| answer(&outcomes.first()?.done()?.row));
+        let under = write::keyed(&app.owner(caller), &key, &[operation], now, keeps).await?;
+        match Settled::of(under)? {
+            Settled::Answer(response) => Ok(response),
+            Settled::Failed(outcomes) => {
+                match outcomes.into_iter().next().map(|outcome| done(style, outcome, id)) {
+                    Some(Err(refusal)) => Err(refusal),
+                    // What was done is kept, so it has an answer.
+                    Some(Ok(_)) | None => Err(ApiError::Internal),
+                }
+            }
+        }
     }
 }
 
-/// The answer of a write under a key, or the outcomes of one that was not done.
-///
-/// # Errors
-/// 409 and 422.
-pub fn settle<T>(under: Under<T>) -> Result<Result<Response, Vec<Outcome<T>>>, ApiError> {
-    match under {
-        Under::First(kept) => Ok(Ok(respond(&kept, false))),
-        Under::Replay(kept) => Ok(Ok(respond(&kept, true))),
-        Under::Failed(outcomes) => Ok(Err(outcomes)),
-        Under::Other => Err(RequestKey::reused().into()),
-        Under::Running => Err(ApiError::Conflict(RUNNING)),
+/// How a write under a key is to be answered.
+pub enum Settled<T> {
+    /// As it was, now or before.
+    Answer(Response),
+    /// Not as a success: it was not done.
+    Failed(Vec<Outcome<T>>),
+}
+
+impl<T> Settled<T> {
+    /// The answer of a write under a key, or the outcomes of one that was not done.
+    ///
+    /// # Errors
+    /// 409 while another one runs, 422 for a key of another request.
+    pub fn of(under: Under<T>) -> Result<Self, ApiError> {
+        match under {
+            Under::First(kept) => Ok(Self::Answer(respond(&kept, false))),
+            Under::Replay(kept) => Ok(Self::Answer(respond(&kept, true))),
+            Under::Failed(outcomes) => Ok(Self::Failed(outcomes)),
+            Under::Other => Err(RequestKey::reused().into()),
+            Under::Running => Err(ApiError::Conflict(RUNNING)),
+        }
     }
 }

@@ -5,12 +5,14 @@ pub mod names;
 use utoipa::IntoParams;
 
 use crate::field::Invalid;
-use crate::field::page::Window;
 use crate::field::params::Params;
 use crate::field::timestamp::Timestamp;
 use crate::http::error::ApiError;
 use crate::ideas::IdeaFilter;
-use crate::list::Order;
+use crate::list::binding::Binding;
+use crate::list::cursor::Cursor;
+use crate::list::order::State;
+use crate::list::{Order, Window};
 use crate::tasks::TaskFilter;
 
 /// What every list takes; the parsing is in [`crate::list`].
@@ -43,9 +45,14 @@ pub struct SharedListParams {
     sort: Option<String>,
     /// `asc` or `desc` (default) for one unsigned key. Alias `sort_order`.
     order: Option<String>,
-    /// How many rows to skip.
+    /// How many rows to skip; not beside `cursor`.
     #[param(minimum = 0, maximum = 9_007_199_254_740_992_i64)]
     offset: Option<i64>,
+    /// Where the page begins, as it stood in a `Link` header, with the same sort and filters as there.
+    cursor: Option<String>,
+    /// `false` leaves out the total, which saves counting the rows.
+    #[param(default = true)]
+    count: Option<bool>,
 }
 
 /// What the lists of tasks take beside the shared parameters.
@@ -83,7 +90,7 @@ pub struct PageParams {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its documentation is used")]
 pub struct WindowParams {
-    /// How many rows at most; 50 when only `offset` is given.
+    /// How many rows at most; 50 when only `offset` or `cursor` is given.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
 }
@@ -97,6 +104,8 @@ pub struct ListQuery<F> {
     pub order: Order,
     /// Which window.
     pub window: Window,
+    /// What its cursors are bound to.
+    pub binding: Binding,
 }
 
 /// Reads the query of a list of tasks; `limit` goes up to `most` and is `usual` when it is left out.
@@ -109,10 +118,11 @@ pub fn tasks(
     most: u32,
     usual: u32,
 ) -> Result<ListQuery<TaskFilter>, ApiError> {
-    read(params, most, usual, "completed", |invalid| {
+    let filter = |invalid: &mut Invalid| {
         params.check_known(&[names::LIST, names::TASKS], invalid);
         TaskFilter::read(params, now, invalid)
-    })
+    };
+    read(params, (most, usual), State::Completed, filter, TaskFilter::binding)
 }
 
 /// Reads the query of a list of ideas.
@@ -120,24 +130,27 @@ pub fn tasks(
 /// # Errors
 /// Every complaint at once.
 pub fn ideas(params: &Params, now: Timestamp) -> Result<ListQuery<IdeaFilter>, ApiError> {
-    read(params, 100, 20, "stage", |invalid| {
+    let filter = |invalid: &mut Invalid| {
         params.check_known(&[names::LIST, names::IDEAS], invalid);
         IdeaFilter::read(params, now, invalid)
-    })
+    };
+    read(params, (100, 20), State::Stage, filter, IdeaFilter::binding)
 }
 
 fn read<F>(
     params: &Params,
-    most: u32,
-    usual: u32,
-    state: &str,
+    (most, usual): (u32, u32),
+    state: State,
     filter: impl FnOnce(&mut Invalid) -> F,
+    binding: impl FnOnce(&F, &Order) -> Binding,
 ) -> Result<ListQuery<F>, ApiError> {
     let mut invalid = Invalid::default();
     params.check_nul(&mut invalid);
     let filter = filter(&mut invalid);
     let order = Order::read(params, state, &mut invalid);
-    let window = Window::read(params, most, usual, &mut invalid);
+    let binding = binding(&filter, &order);
+    let cursor = Cursor::read(params, &order, binding, &mut invalid);
+    let window = Window::read(params, most, usual, cursor, &mut invalid);
     invalid.into_result()?;
-    Ok(ListQuery { filter, order, window })
+    Ok(ListQuery { filter, order, window, binding })
 }

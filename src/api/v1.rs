@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::field::page::{Fetched, Window};
+use crate::list::{Fetched, Window};
 
 /// Every route of the contract.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -28,24 +28,26 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 pub struct Page<T: ToSchema> {
     /// The rows of this page.
     pub items: Vec<T>,
-    /// How many rows the filters let through in all.
-    #[schema(minimum = 0)]
-    pub total: u64,
+    /// How many rows the filters let through in all; not with `count=false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    pub total: Option<u64>,
     /// The limit of this page.
     #[schema(minimum = 1, maximum = 100)]
     pub limit: u32,
-    /// How many rows were skipped.
-    #[schema(minimum = 0)]
-    pub offset: u64,
+    /// How many rows were skipped; not with `cursor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    pub offset: Option<u64>,
     /// Whether there are more rows after these.
     pub has_more: bool,
 }
 
 impl<T: ToSchema> Page<T> {
     /// The page of a window.
-    pub fn new(fetched: Fetched<T>, window: Window) -> Self {
-        let Fetched { items, total, has_more } = fetched;
-        Self { items, total, limit: window.limit, offset: window.offset, has_more }
+    pub fn new(fetched: Fetched<T>, window: &Window) -> Self {
+        let Fetched { items, total, has_previous: _, has_more } = fetched;
+        Self { items, total, limit: window.limit, offset: window.start.offset(), has_more }
     }
 }
 

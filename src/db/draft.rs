@@ -61,6 +61,14 @@ impl Step {
 }
 
 impl Engine {
+    /// As [`Engine::for_update`], but passes over rows that another transaction holds.
+    pub fn for_update_of_free(self) -> &'static str {
+        match self {
+            Self::Postgres => " for update skip locked",
+            Self::Sqlite => "",
+        }
+    }
+
     /// What a `select` ends in that holds its rows until the transaction's end. SQLite has one writer at a time,
     /// so there is nothing to hold.
     pub fn for_update(self) -> &'static str {

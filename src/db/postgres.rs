@@ -21,6 +21,7 @@ mod reach;
 mod tls;
 mod transaction;
 pub(super) mod trouble;
+mod verdict;
 
 use batch::Query;
 use connector::Connector;

@@ -44,11 +44,6 @@ impl Prefer {
     pub fn say_strict(headers: &mut HeaderMap) {
         headers.append(PREFERENCE_APPLIED, HeaderValue::from_static("handling=strict"));
     }
-
-    /// Says in the answer that `return=minimal` was kept, beside what is said there already.
-    pub fn say_minimal(headers: &mut HeaderMap) {
-        headers.append(PREFERENCE_APPLIED, HeaderValue::from_static("return=minimal"));
-    }
 }
 
 /// A preference's name and value (empty: none), without its parameters; none for what is malformed.
@@ -158,7 +153,7 @@ mod tests {
     #[test]
     fn what_was_kept_is_said_beside_what_was_said() {
         let mut headers = HeaderMap::new();
-        Prefer::say_minimal(&mut headers);
+        headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=minimal"));
         Prefer::say_strict(&mut headers);
         let said: Vec<_> = headers.get_all(PREFERENCE_APPLIED).iter().collect();
         assert_eq!(said, ["return=minimal", "handling=strict"]);

@@ -16,9 +16,12 @@ static KIND: Kind = Kind {
     table: "@ideas",
     columns: COLUMNS,
     numbered: false,
-    clearable: "notes is not null, tags <> '[]', due_date is not null",
+    clearable: [
+        ("notes", "notes is not null"),
+        ("tags", "tags <> '[]'"),
+        ("due_date", "due_date is not null"),
+    ],
     tags: &TAGS,
-    kept_by: "idea_id",
 };
 
 impl Resource for Idea {
@@ -36,12 +39,8 @@ impl Resource for Idea {
         self.updated_at
     }
 
-    fn clearable(&self) -> [(&'static str, bool); 3] {
-        [
-            ("notes", self.notes.is_some()),
-            ("tags", !self.tags.is_empty()),
-            ("due_date", self.due_date.is_some()),
-        ]
+    fn has_values(&self) -> [bool; 3] {
+        [self.notes.is_some(), !self.tags.is_empty(), self.due_date.is_some()]
     }
 
     fn log(user: &UserId, id: Uuid, event: Event) {

@@ -10,8 +10,7 @@ use crate::change::TagTable;
 use crate::db::draft::Draft;
 use crate::db::{DbError, Plan, Row, Value};
 use crate::field::choice::Choice;
-use crate::field::page::{Fetched, Window};
-use crate::list::{self, Order, Rows, Table};
+use crate::list::{self, Fetched, Order, Rows, Table, Window};
 use crate::users::Owner;
 
 /// The columns of an idea, in the order in which a row is read.
@@ -19,7 +18,7 @@ pub const COLUMNS: &str =
     "id, title, notes, stage, priority, tags, due_date, created_at, updated_at, version";
 
 /// What a list has to know of the table.
-static TABLE: Table = Table {
+pub(crate) static TABLE: Table = Table {
     name: "@ideas",
     columns: COLUMNS,
     long_text: "notes_fold",
@@ -62,7 +61,7 @@ impl<'a> Ideas<'a> {
         self.first(&rows)
     }
 
-    /// A window of the list, with the total.
+    /// A window of the list, with the total where it is asked for.
     ///
     /// # Errors
     /// What the database says.
@@ -70,7 +69,7 @@ impl<'a> Ideas<'a> {
         &self,
         filter: &IdeaFilter,
         order: &Order,
-        window: Window,
+        window: &Window,
     ) -> Result<Fetched<Idea>, DbError> {
         let read = |row: &Row| Idea::from_row(row, self.owner.user);
         list::fetch(self.owner.scope, &rows(filter), order, window, read).await

@@ -1,10 +1,28 @@
-//! The order of a list, and what comes after a row in it.
+//! The order of a list, as it is asked for.
 
-use super::{Listed, Table};
+use super::Table;
 use crate::db::Value;
-use crate::db::draft::Draft;
 use crate::field::Invalid;
 use crate::field::params::Params;
+
+/// What `sort` calls the state of a row, which is another thing for each resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Tasks: done or not.
+    Completed,
+    /// Ideas: the stage.
+    Stage,
+}
+
+impl State {
+    /// The name in `sort`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Stage => "stage",
+        }
+    }
+}
 
 /// What a list can be ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,30 +36,82 @@ pub enum Key {
     /// low < medium < high.
     Priority,
     /// idea < outline < draft < published; for tasks false < true.
-    State,
+    State(State),
     /// The due date; rows without one come last either way.
     DueDate,
 }
 
 impl Key {
-    fn parse(name: &str, state: &str) -> Option<Self> {
+    fn parse(name: &str, state: State) -> Option<Self> {
         match name {
             "created_at" => Some(Self::CreatedAt),
             "updated_at" => Some(Self::UpdatedAt),
             "title" => Some(Self::Title),
             "priority" => Some(Self::Priority),
             "due_date" => Some(Self::DueDate),
-            other => (other == state).then_some(Self::State),
+            other => (other == state.name()).then_some(Self::State(state)),
         }
     }
 
-    fn expression(self, table: &Table) -> &'static str {
+    /// The name in `sort`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Title => "title",
+            Self::Priority => "priority",
+            Self::State(state) => state.name(),
+            Self::DueDate => "due_date",
+        }
+    }
+
+    /// Whether a row can have this value under the key.
+    pub fn holds(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::CreatedAt | Self::UpdatedAt, Value::Time(time)) => time.is_some(),
+            (Self::DueDate, Value::Time(_)) => true,
+            // PostgreSQL cannot hold U+0000 in a text.
+            (Self::Title, Value::Text(Some(title))) => !title.contains('\0'),
+            (Self::Priority, Value::Int(rank)) => (1..=3).contains(rank),
+            (Self::State(State::Stage), Value::Int(rank)) => (1..=4).contains(rank),
+            (Self::State(State::Completed), Value::Bool(_)) => true,
+            (
+                Self::CreatedAt
+                | Self::UpdatedAt
+                | Self::Title
+                | Self::Priority
+                | Self::State(State::Completed | State::Stage)
+                | Self::DueDate,
+                Value::Text(_)
+                | Value::Uuid(_)
+                | Value::Int(_)
+                | Value::Bool(_)
+                | Value::Time(_)
+                | Value::Tags(_),
+            ) => false,
+        }
+    }
+
+    /// Whether it is a plain column in SQL.
+    pub(super) fn is_column(self) -> bool {
+        match self {
+            Self::CreatedAt
+            | Self::UpdatedAt
+            | Self::Title
+            | Self::State(State::Completed)
+            | Self::DueDate => true,
+            Self::Priority | Self::State(State::Stage) => false,
+        }
+    }
+
+    /// What it is in SQL; indexes have the very same text.
+    pub(super) fn expression(self, table: &Table) -> &'static str {
         match self {
             Self::CreatedAt => "created_at",
             Self::UpdatedAt => "updated_at",
             Self::Title => "title_fold",
             Self::Priority => "case priority when 'low' then 1 when 'medium' then 2 else 3 end",
-            Self::State => table.state,
+            Self::State(_) => table.state,
             Self::DueDate => "due_date",
         }
     }
@@ -57,17 +127,30 @@ pub enum Direction {
 }
 
 impl Direction {
-    fn word(self) -> &'static str {
+    /// The other way.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Ascending => Self::Descending,
+            Self::Descending => Self::Ascending,
+        }
+    }
+
+    /// `asc` or `desc`.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Ascending => "asc",
             Self::Descending => "desc",
         }
     }
 
-    fn beyond(self) -> &'static str {
-        match self {
-            Self::Ascending => ">",
-            Self::Descending => "<",
+    /// How what lies further on compares: `>` or `<`, or with an equals sign behind it.
+    pub(super) fn beyond(self, with_it: bool) -> &'static str {
+        match (self, with_it) {
+            (Self::Ascending, false) => ">",
+            (Self::Ascending, true) => ">=",
+            (Self::Descending, false) => "<",
+            (Self::Descending, true) => "<=",
         }
     }
 }
@@ -86,9 +169,9 @@ impl Default for Order {
 }
 
 impl Order {
-    /// Reads `sort` (alias `sort_by`) and `order` (alias `sort_order`). `state` is the resource's own name for
-    /// [`Key::State`]. Complaints are collected in `invalid`.
-    pub fn read(params: &Params, state: &str, invalid: &mut Invalid) -> Self {
+    /// Reads `sort` (alias `sort_by`) and `order` (alias `sort_order`). `state` is the one that the
+    /// resource has. Complaints are collected in `invalid`.
+    pub fn read(params: &Params, state: State, invalid: &mut Invalid) -> Self {
         let given = match params.one(&["order", "sort_order"], invalid) {
             None | Some("desc") => Direction::Descending,
             Some("asc") => Direction::Ascending,
@@ -110,10 +193,8 @@ impl Order {
                 _ => (*part, None),
             };
             let Some(key) = Key::parse(name, state) else {
-                invalid.add(
-                    "sort",
-                    format!("Invalid sort. Must be one of: created_at, updated_at, title, priority, {state}, due_date"),
-                );
+                let names = format!("created_at, updated_at, title, priority, {}, due_date", state.name());
+                invalid.add("sort", format!("Invalid sort. Must be one of: {names}"));
                 return Self::default();
             };
             let alone = if parts.len() == 1 { given } else { Direction::Ascending };
@@ -125,72 +206,13 @@ impl Order {
         Self { keys }
     }
 
-    /// Whether it is the order of creation, which the main index serves in both directions.
-    pub fn is_by_creation(&self) -> bool {
-        matches!(self.keys.as_slice(), [(Key::CreatedAt, _)])
+    /// The keys with their directions, the strongest first; never none.
+    pub fn keys(&self) -> &[(Key, Direction)] {
+        &self.keys
     }
 
-    fn tie(&self) -> Direction {
+    /// The direction in which ids break ties.
+    pub(super) fn tie(&self) -> Direction {
         self.keys.last().map_or(Direction::Descending, |(_, direction)| *direction)
     }
-
-    /// Adds ` order by …`.
-    pub(super) fn order_by(&self, table: &Table, draft: &mut Draft) {
-        draft.push(" order by ");
-        for (key, direction) in &self.keys {
-            if *key == Key::DueDate {
-                draft.push("(due_date is null), ");
-            }
-            draft.push(key.expression(table)).push(" ").push(direction.word()).push(", ");
-        }
-        draft.push("id ").push(self.tie().word());
-    }
-
-    /// Adds the condition that a row comes after `last`.
-    pub(super) fn after<T: Listed>(&self, table: &Table, last: &T, draft: &mut Draft) {
-        let id = Value::Uuid(last.id());
-        if let [(key, direction)] = self.keys.as_slice()
-            && *key != Key::DueDate
-        {
-            // One key and the id run the same way, so a row value says it, and an index can start there.
-            let (expression, beyond) = (key.expression(table), direction.beyond());
-            draft.push(&format!("({expression}, id) {beyond} ("));
-            draft.bind(last.sort_value(*key)).push(", ").bind(id).push(")");
-            return;
-        }
-        draft.push("(");
-        let mut equal = String::new();
-        for (key, direction) in &self.keys {
-            let (after, same) = beyond_and_same(*key, *direction, table, last.sort_value(*key), draft);
-            if let Some(after) = after {
-                draft.push(&format!("({equal}{after}) or "));
-            }
-            equal.push_str(&same);
-            equal.push_str(" and ");
-        }
-        let beyond = self.tie().beyond();
-        draft.push(&format!("({equal}id {beyond} ")).bind(id).push("))");
-    }
-}
-
-/// The conditions "comes after this value" (none, when nothing can) and "has this value" of one key.
-fn beyond_and_same(
-    key: Key,
-    direction: Direction,
-    table: &Table,
-    value: Value,
-    draft: &mut Draft,
-) -> (Option<String>, String) {
-    let (expression, beyond) = (key.expression(table), direction.beyond());
-    if value == Value::Time(None) {
-        // Rows without a due date are the last: nothing comes after them but more of them.
-        return (None, format!("{expression} is null"));
-    }
-    let placeholder = draft.param(value);
-    let after = if key == Key::DueDate {
-        format!("({expression} {beyond} {placeholder} or {expression} is null)")
-    } else {
-        format!("{expression} {beyond} {placeholder}")
-    };
-    (Some(after), format!("{expression} = {placeholder}"))
 }

@@ -19,9 +19,12 @@ static KIND: Kind = Kind {
     table: "@tasks",
     columns: COLUMNS,
     numbered: true,
-    clearable: "description is not null, tags <> '[]', due_date is not null",
+    clearable: [
+        ("description", "description is not null"),
+        ("tags", "tags <> '[]'"),
+        ("due_date", "due_date is not null"),
+    ],
     tags: &TAGS,
-    kept_by: "task_id",
 };
 
 impl Resource for Task {
@@ -39,12 +42,8 @@ impl Resource for Task {
         self.updated_at
     }
 
-    fn clearable(&self) -> [(&'static str, bool); 3] {
-        [
-            ("description", self.description.is_some()),
-            ("tags", !self.tags.is_empty()),
-            ("due_date", self.due_date.is_some()),
-        ]
+    fn has_values(&self) -> [bool; 3] {
+        [self.description.is_some(), !self.tags.is_empty(), self.due_date.is_some()]
     }
 
     fn log(user: &UserId, id: Uuid, event: Event) {

@@ -6,8 +6,7 @@ use super::{Task, TaskFilter, TaskKey};
 use crate::change::TagTable;
 use crate::db::draft::Draft;
 use crate::db::{DbError, Plan, Row, Value};
-use crate::field::page::{Fetched, Window};
-use crate::list::{self, Order, Rows, Table};
+use crate::list::{self, Fetched, Order, Rows, Table, Window};
 use crate::users::Owner;
 
 /// The columns of a task, in the order in which a row is read.
@@ -15,7 +14,7 @@ pub const COLUMNS: &str = "id, number, title, description, completed, completed_
                            created_at, updated_at, version";
 
 /// What a list has to know of the table.
-static TABLE: Table = Table {
+pub(crate) static TABLE: Table = Table {
     name: "@tasks",
     columns: COLUMNS,
     long_text: "description_fold",
@@ -57,12 +56,12 @@ impl<'a> Tasks<'a> {
         self.first(&rows)
     }
 
-    /// A window of the list, with the total.
+    /// A window of the list, with the total where it is asked for.
     pub async fn page(
         &self,
         filter: &TaskFilter,
         order: &Order,
-        window: Window,
+        window: &Window,
     ) -> Result<Fetched<Task>, DbError> {
         let read = |row: &Row| Task::from_row(row, self.owner.user);
         list::fetch(self.owner.scope, &rows(filter), order, window, read).await

@@ -36,10 +36,10 @@ impl<'a> Users<'a> {
     /// What the database says.
     pub async fn erase(&self) -> Result<(), DbError> {
         self.owner.known.forget(self.owner.user);
-        for table in ["@tasks", "@ideas"] {
+        for (table, key) in [("@tasks", "id"), ("@ideas", "id"), ("@idempotency_keys", "key")] {
             let sql = format!(
-                "delete from {table} where user_id = $1 and id in \
-                 (select id from {table} where user_id = $1 limit {ERASED_AT_ONCE}) returning id"
+                "delete from {table} where user_id = $1 and {key} in \
+                 (select {key} from {table} where user_id = $1 limit {ERASED_AT_ONCE}) returning {key}"
             );
             while self.delete(sql.clone()).await? == ERASED_AT_ONCE {}
         }

@@ -3,13 +3,10 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
 use super::transaction::{Transaction, log_all, outcomes};
-use super::{Operation, Outcome, Resource};
+use super::{Kept, Operation, Outcome, Resource};
 use crate::db::draft::Draft;
-use crate::db::{DbError, Engine, Judge, Plan, Row, Statement, Step, Value, Verdict, When};
+use crate::db::{DbError, Engine, Judge, Plan, Statement, Step, Value, Verdict, When};
 use crate::field::request_key::RequestKey;
 use crate::field::timestamp::Timestamp;
 use crate::users::Owner;
@@ -20,100 +17,6 @@ const KEPT_FOR: i64 = 24 * 3_600 * 1_000_000;
 const SWEPT: usize = 20;
 /// How long a second write waits for the first one under the same key, as PostgreSQL reads it.
 const PATIENCE: &str = "2s";
-
-/// An answer as it is kept. What it says about rows stands apart from the rest, because it goes when its row goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// The status code.
-    pub status: u16,
-    /// Names and values of its own headers.
-    pub headers: Vec<(String, String)>,
-    /// The body around the rows: one piece more than there are rows.
-    pub frame: Vec<String>,
-    /// The rows.
-    pub texts: Vec<Text>,
-}
-
-/// What an answer says about a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
-    /// The row.
-    pub id: Uuid,
-    /// All of it; none once the row is gone.
-    pub whole: Option<String>,
-    /// What is said of a row that is gone: its id.
-    pub blank: String,
-}
-
-impl Kept {
-    /// The body.
-    pub fn body(&self) -> String {
-        let mut body = String::new();
-        let mut texts = self.texts.iter();
-        for piece in &self.frame {
-            body.push_str(piece);
-            if let Some(Text { whole, blank, .. }) = texts.next() {
-                body.push_str(whole.as_ref().unwrap_or(blank));
-            }
-        }
-        body
-    }
-
-    /// The statements that keep it.
-    fn statements(&self, key: &str, kept_by: &str) -> Result<Vec<Statement>, DbError> {
-        let skeleton = Skeleton {
-            headers: self.headers.clone(),
-            frame: self.frame.clone(),
-            blanks: self.texts.iter().map(|text| (text.id, text.blank.clone())).collect(),
-        };
-        let skeleton = serde_json::to_string(&skeleton)
-            .map_err(|_| DbError::Fault("an answer cannot be kept".to_owned()))?;
-        let mut draft = Draft::new("update @idempotency_keys set status = ");
-        draft.bind(Value::Int(self.status.into())).push(", answer = ").bind(text(&skeleton));
-        draft.push(" where user_id = $1 and key = ").bind(text(key));
-        let mut statements = vec![draft.finish(Plan::Steady)];
-        for (place, Text { id, whole, blank: _ }) in self.texts.iter().enumerate() {
-            let Some(whole) = whole else { continue };
-            let rows = if kept_by == "task_id" { "@tasks" } else { "@ideas" };
-            let mut draft = Draft::new(&format!(
-                "insert into @idempotency_texts (user_id, key, place, {kept_by}, body) select r.user_id, "
-            ));
-            let place = i64::try_from(place).unwrap_or(i64::MAX);
-            draft.bind_all([text(key), Value::Int(place)]).push(", r.id, ").bind(text(whole));
-            // Through the row itself: where it is gone again, nothing is kept of it.
-            draft.push(&format!(" from {rows} as r where r.user_id = $1 and r.id = ")).bind(Value::Uuid(*id));
-            statements.push(draft.finish(Plan::Steady));
-        }
-        Ok(statements)
-    }
-
-    /// Reads what was kept: the key's row and the texts of the rows that are still there.
-    fn read(key: &Row, texts: &[Row]) -> Result<Self, DbError> {
-        let unread = |_| DbError::Fault("a kept answer does not read".to_owned());
-        let Skeleton { headers, frame, blanks } = serde_json::from_str(&key.text(2)?).map_err(unread)?;
-        let mut kept = Self {
-            status: u16::try_from(key.int(1)?).unwrap_or(500),
-            headers,
-            frame,
-            texts: blanks.into_iter().map(|(id, blank)| Text { id, whole: None, blank }).collect(),
-        };
-        for row in texts {
-            let place = usize::try_from(row.int(0)?).unwrap_or(usize::MAX);
-            if let Some(text) = kept.texts.get_mut(place) {
-                text.whole = Some(row.text(1)?);
-            }
-        }
-        Ok(kept)
-    }
-}
-
-/// A kept answer without its texts.
-#[derive(Debug, Serialize, Deserialize)]
-struct Skeleton {
-    headers: Vec<(String, String)>,
-    frame: Vec<String>,
-    blanks: Vec<(Uuid, String)>,
-}
 
 /// What came of a write under a key.
 #[derive(Debug)]
@@ -131,7 +34,7 @@ pub enum Under<T> {
 }
 
 /// Makes the answer that is kept; none where nothing is to be done and kept.
-pub type Answer<T> = Arc<dyn Fn(&[Outcome<T>]) -> Option<Kept> + Send + Sync>;
+pub type Keeps<T> = dyn Fn(&[Outcome<T>]) -> Option<Kept> + Send + Sync;
 
 /// Runs operations in one transaction under a key: once within 24 hours, however often the request comes.
 ///
@@ -142,9 +45,10 @@ pub async fn keyed<T: Resource>(
     key: &RequestKey,
     operations: &[Operation],
     now: Timestamp,
-    answer: Answer<T>,
+    answer: Arc<Keeps<T>>,
 ) -> Result<Under<T>, DbError> {
-    let Claim { steps, claim, kept } = claim(key, now, owner.scope.engine());
+    let engine = owner.scope.engine();
+    let Claim { steps, claim, kept } = claim(key, now, engine);
     let mut transaction = Transaction::new(owner, T::KIND.table, Some((steps, claim)));
     transaction.add::<T>(operations, now);
     let Transaction { steps, places, tells, .. } = transaction;
@@ -157,7 +61,11 @@ pub async fn keyed<T: Resource>(
                 return Ok(Verdict::RollBack);
             }
             match answer(&outcomes::<T>(&places, rows, &user)?) {
-                Some(kept) => Ok(Verdict::Commit(kept.statements(&key, T::KIND.kept_by)?)),
+                Some(kept) => {
+                    let mut statements = kept.statements(&key, T::KIND)?;
+                    statements.push(sweep(now, engine));
+                    Ok(Verdict::Commit(statements))
+                }
                 None => Ok(Verdict::RollBack),
             }
         })
@@ -196,28 +104,26 @@ struct Claim {
 }
 
 fn claim(key: &RequestKey, now: Timestamp, engine: Engine) -> Claim {
-    let waits =
-        |text: &'static str| Step::always(Statement { sql: text.into(), params: vec![], plan: Plan::Steady });
-    let mut steps = Vec::new();
-    if engine == Engine::Postgres {
-        let mut draft = Draft::new("select set_config('lock_timeout', ");
-        draft.bind(text(PATIENCE)).push(", true)");
-        steps.push(Step::always(draft.finish(Plan::Steady)));
-    }
     // A key refers to its user, whose row is made by the first write.
-    let mut draft = Draft::new("insert into @users (id, created_at, updated_at) values ($1, ");
-    draft.bind_all([Value::Time(Some(now)), Value::Time(Some(now))]).push(") on conflict (id) do nothing");
-    steps.push(Step::always(draft.finish(Plan::Steady)));
-    steps.push(Step::always(sweep(&key.key, now)));
-    let mut draft =
+    let mut user = Draft::new("insert into @users (id, created_at, updated_at) values ($1, ");
+    user.bind_all([Value::Time(Some(now)), Value::Time(Some(now))]).push(") on conflict (id) do nothing");
+    let mut outlived = Draft::new("delete from @idempotency_keys where user_id = $1 and key = ");
+    outlived.bind(text(&key.key)).push(" and created_at < ").bind(Value::Time(Some(oldest(now))));
+    let mut take =
         Draft::new("insert into @idempotency_keys (user_id, key, fingerprint, created_at) values ($1, ");
-    draft.bind_all([text(&key.key), text(&key.fingerprint), Value::Time(Some(now))]);
-    draft.push(") on conflict (user_id, key) do nothing returning key");
-    let claim = steps.len();
-    steps.push(Step::always(draft.finish(Plan::Steady)));
+    take.bind_all([text(&key.key), text(&key.fingerprint), Value::Time(Some(now))]);
+    take.push(") on conflict (user_id, key) do nothing returning key");
+    let mut steps = vec![steady(user), steady(outlived)];
+    // Only here it waits for no longer than that; the write itself waits as long as any other.
     if engine == Engine::Postgres {
-        // The write itself waits as long as any other.
-        steps.push(waits("set local lock_timeout to default"));
+        let mut patience = Draft::new("select set_config('lock_timeout', ");
+        patience.bind(text(PATIENCE)).push(", true)");
+        steps.push(steady(patience));
+    }
+    let claim = steps.len();
+    steps.push(steady(take));
+    if engine == Engine::Postgres {
+        steps.push(steady(Draft::new("set local lock_timeout to default")));
     }
     let kept = steps.len();
     let mut keys = Draft::new("select fingerprint, status, answer from @idempotency_keys");
@@ -230,15 +136,22 @@ fn claim(key: &RequestKey, now: Timestamp, engine: Engine) -> Claim {
     Claim { steps, claim, kept }
 }
 
-/// Takes away this key if it is outlived, and some others of the user's.
-fn sweep(key: &str, now: Timestamp) -> Statement {
-    let mut draft = Draft::new("delete from @idempotency_keys where user_id = $1 and created_at < ");
-    let oldest = draft.param(Value::Time(Some(Timestamp::from_micros(now.micros() - KEPT_FOR))));
-    draft.push(&oldest).push(" and (key = ").bind(text(key));
-    draft.push(&format!(
-        " or key in (select key from @idempotency_keys where user_id = $1 and created_at < {oldest} \
-         order by created_at limit {SWEPT}))"
-    ));
+fn steady(draft: Draft) -> Step {
+    Step::always(draft.finish(Plan::Steady))
+}
+
+/// What was kept before is outlived.
+fn oldest(now: Timestamp) -> Timestamp {
+    Timestamp::from_micros(now.micros() - KEPT_FOR)
+}
+
+/// Takes away some outlived keys of the user's. Last of all, and only those that nobody else holds: so two writes never
+/// wait for each other's sweeping.
+fn sweep(now: Timestamp, engine: Engine) -> Statement {
+    let mut draft = Draft::new("delete from @idempotency_keys where user_id = $1 and key in (");
+    draft.push("select key from @idempotency_keys where user_id = $1 and created_at < ");
+    draft.bind(Value::Time(Some(oldest(now)))).push(&format!(" order by created_at limit {SWEPT}"));
+    draft.push(engine.for_update_of_free()).push(")");
     draft.finish(Plan::Steady)
 }
 

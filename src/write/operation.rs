@@ -100,7 +100,8 @@ impl Edit {
         let current = self.is_conditional().then(|| self.select(kind));
         let before = matches!(self.effect, Effect::Replace(_)).then(|| {
             let mut draft = Draft::new("select ");
-            draft.push(kind.clearable).push(" from ").push(kind.table);
+            let values = kind.clearable.map(|(_, has_value)| has_value);
+            draft.push(&values.join(", ")).push(" from ").push(kind.table);
             self.at.condition(&mut draft);
             draft.push(engine.for_update());
             draft.finish(Plan::Steady)

@@ -1,6 +1,7 @@
 //! Operations as the steps of one transaction, and their outcomes out of its rows.
 
-use super::{Done, Edit, Effect, Event, Operation, Outcome, Resource};
+use super::operation::Edited;
+use super::{Create, Done, Edit, Effect, Event, Operation, Outcome, Resource};
 use crate::auth::user_id::UserId;
 use crate::db::draft::Draft;
 use crate::db::{DbError, Engine, Judge, Plan, Row, Statement, Step, Value, Verdict, When};
@@ -116,9 +117,9 @@ impl Place {
         let row = T::read(row, user)?;
         let mut cleared = Vec::new();
         if let Some(before) = self.before.and_then(first) {
-            for (i, (field, has_value)) in row.clearable().into_iter().enumerate() {
+            for (i, ((field, _), has_value)) in T::KIND.clearable.iter().zip(row.has_values()).enumerate() {
                 if !has_value && before.bool(i)? {
-                    cleared.push(field);
+                    cleared.push(*field);
                 }
             }
         }
@@ -134,6 +135,9 @@ pub(super) fn outcomes<T: Resource>(
 ) -> Result<Vec<Outcome<T>>, DbError> {
     places.iter().map(|place| place.outcome(answers, user)).collect()
 }
+
+/// What goes behind everything that goes out together.
+type Later = Vec<(Statement, When)>;
 
 /// The steps of a transaction, growing.
 pub(super) struct Transaction<'a> {
@@ -178,37 +182,44 @@ impl<'a> Transaction<'a> {
         if operations.len() > 1 && engine == Engine::Postgres {
             self.lock(operations);
         }
-        let (mut later, mut left) = (Vec::new(), creates);
+        let (mut later, mut left) = (Later::new(), i64::try_from(creates).unwrap_or(i64::MAX));
         for operation in operations {
             match operation {
                 Operation::Create(create) => {
-                    // The user's row has counted all of them already.
-                    let number = T::KIND.numbered.then(|| format!("u.next_task - {left}"));
+                    self.create::<T>(create, left, now, &mut later);
                     left -= 1;
-                    let from = if number.is_some() { "from @users as u where u.id = $1" } else { "" };
-                    let mut draft = Draft::new("");
-                    create.insert(T::KIND, number.as_deref(), from, now, &mut draft);
-                    let main = self.push(draft.finish(Plan::Steady), When::Always);
-                    self.places.push(Place { before: None, main, current: None });
-                    later.extend(create.beside(T::KIND).map(|statement| (statement, When::Always)));
                 }
-                Operation::Edit(edit) => {
-                    let edited = edit.statements(T::KIND, now, engine);
-                    let before = edited.before.map(|statement| self.push(statement, When::Always));
-                    let main = self.push(edited.main, When::Always);
-                    let when = if edited.current.is_some() { When::Rows(main) } else { When::Always };
-                    // Among others it is read in any case: at once, before a later operation changes it, and without
-                    // holding up what is sent together.
-                    let look = if operations.len() > 1 { When::Always } else { When::NoRows(main) };
-                    let current = edited.current.map(|statement| self.push(statement, look));
-                    later.extend(edited.beside.into_iter().map(|statement| (statement, when)));
-                    self.places.push(Place { before, main, current });
-                }
+                Operation::Edit(edit) => self.edit::<T>(edit, operations.len() > 1, now, &mut later),
             }
         }
         for (statement, when) in later {
             self.push(statement, when);
         }
+    }
+
+    /// A row whose user has counted it already, as one of the last `left`.
+    fn create<T: Resource>(&mut self, create: &Create, left: i64, now: Timestamp, later: &mut Later) {
+        let mut draft = Draft::new("");
+        let number = T::KIND.numbered.then(|| format!("u.next_task - {}", draft.param(Value::Int(left))));
+        let from = if number.is_some() { "from @users as u where u.id = $1" } else { "" };
+        create.insert(T::KIND, number.as_deref(), from, now, &mut draft);
+        let main = self.push(draft.finish(Plan::Steady), When::Always);
+        self.places.push(Place { before: None, main, current: None });
+        later.extend(create.beside(T::KIND).map(|statement| (statement, When::Always)));
+    }
+
+    fn edit<T: Resource>(&mut self, edit: &Edit, among_others: bool, now: Timestamp, later: &mut Later) {
+        let Edited { before, main, beside, current } =
+            edit.statements(T::KIND, now, self.owner.scope.engine());
+        let before = before.map(|statement| self.push(statement, When::Always));
+        let main = self.push(main, When::Always);
+        let when = if current.is_some() { When::Rows(main) } else { When::Always };
+        // Among others it is read in any case: at once, before a later operation changes it, and without holding up what
+        // is sent together.
+        let look = if among_others { When::Always } else { When::NoRows(main) };
+        let current = current.map(|statement| self.push(statement, look));
+        later.extend(beside.into_iter().map(|statement| (statement, when)));
+        self.places.push(Place { before, main, current });
     }
 
     /// The row, its number and the user's row in one statement: a data-modifying `with`, which SQLite has not.

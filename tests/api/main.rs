@@ -21,6 +21,7 @@ mod model;
 mod openapi;
 mod origins;
 mod owner;
+mod pages_walk;
 mod problems;
 mod protocol;
 mod refusals;

@@ -178,6 +178,19 @@ async fn writes(ann: &User, resource: &Resource, id: &Value, whole: &Value) -> V
     answers
 }
 
+/// The page after the first, and the one before that again.
+async fn around(resource: &Resource, query: &str) -> Vec<Answer> {
+    let mut answers = vec![resource.list(&query.replace("&limit=1&limit=1", "&limit=1")).await];
+    for name in ["next", "prev"] {
+        let links = answers[answers.len() - 1].header("link").unwrap_or_default().to_owned();
+        let end = format!(">; rel=\"{name}\"");
+        let link = links.split(", ").find_map(|link| link.strip_prefix("<?")?.strip_suffix(end.as_str()));
+        let link = link.unwrap_or_else(|| panic!("no {name} for {query}: {links}"));
+        answers.push(resource.list(link).await);
+    }
+    answers
+}
+
 async fn reads(resource: &Resource) -> Vec<Answer> {
     let mut answers = Vec::new();
     for filter in [
@@ -208,6 +221,7 @@ async fn reads(resource: &Resource) -> Vec<Answer> {
             [format!("sort={key}"), format!("sort={key}&order=asc"), format!("sort={key},-title&limit=1")]
         {
             answers.push(resource.list(&order).await);
+            answers.extend(around(resource, &format!("{order}&limit=1")).await);
         }
     }
     answers

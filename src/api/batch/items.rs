@@ -1,6 +1,6 @@
 //! The operations of a batch, as they are sent.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -46,7 +46,7 @@ pub struct BatchOperation {
     #[serde(default)]
     op: Sent,
     /// Which row to update or delete: its `id`, or a task's `number`.
-    #[schema(value_type = String)]
+    #[schema(value_type = RowName)]
     #[serde(default)]
     id: Sent,
     /// The `ETag` that the row must have.
@@ -57,6 +57,16 @@ pub struct BatchOperation {
     #[schema(value_type = Object)]
     #[serde(default)]
     data: Option<Box<RawValue>>,
+}
+
+/// How an operation names its row.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum RowName {
+    /// Its `id`, or a task's `number` as text.
+    Id(String),
+    /// A task's `number`.
+    Number(i64),
 }
 
 /// What an operation does.
@@ -224,13 +234,18 @@ impl BatchOperation {
     pub fn structure(&self) -> Result<Structure, Invalid> {
         let mut form = Form::new();
         let verb = form.required::<Verb>("op", &self.op);
-        let expected = form.kept("if_match", &self.if_match);
+        let expected: Option<Expected> = form.kept("if_match", &self.if_match);
         let id = self.id();
         if self.data.is_none() && verb.is_some_and(|verb| verb != Verb::Delete) {
             form.complain("data", "Data is required");
         }
-        if id.is_empty() && verb.is_some_and(|verb| verb != Verb::Create) {
+        if self.id.value().is_some_and(|id| !id.is_string() && !id.is_number()) {
+            form.complain("id", "Id must be a string or a number");
+        } else if id.is_empty() && verb.is_some_and(|verb| verb != Verb::Create) {
             form.complain("id", "Id is required");
+        }
+        if expected.is_some() && verb == Some(Verb::Create) {
+            form.complain("if_match", "If match is for update and delete");
         }
         let Some(verb) = verb else { return Err(form.invalid()) };
         form.finish()?;

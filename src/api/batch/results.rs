@@ -6,11 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Verb;
-use crate::api::answer::{done, removal};
+use crate::api::answer::{done, header, removal};
 use crate::api::errors;
 use crate::api::look::{Shown, Style};
-use crate::api::v1::V1ErrorBody;
 use crate::http::error::{ApiError, Current};
+use crate::http::prefer::PREFERENCE_APPLIED;
 use crate::write::{Kept, Outcome, Text};
 
 /// The answer to a batch.
@@ -26,14 +26,29 @@ pub struct BatchResult {
     /// The status that the operation would have had as a request of its own.
     pub status: u16,
     /// The row's entity tag, where there is a row.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub etag: Option<String>,
     /// The row, or what a removal answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     pub data: Option<serde_json::Value>,
     /// What went wrong.
-    #[schema(value_type = Option<V1ErrorBody>, nullable = false)]
-    pub error: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error: Option<BatchError>,
+}
+
+/// What went wrong with one operation, as an error of its own would say it; the request's correlation id is in a header.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchError {
+    /// `NOT_FOUND`, `VALIDATION_ERROR`, …
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// For programs: the fields of a validation error, the `current` row of a failed condition.
+    #[schema(value_type = Object)]
+    pub details: serde_json::Value,
 }
 
 /// What is needed to write the results.
@@ -82,7 +97,10 @@ impl Results {
             }
         }
         body.push("]}");
-        let headers = vec![(CONTENT_TYPE.as_str().to_owned(), "application/json".to_owned())];
+        let mut headers = vec![header(&CONTENT_TYPE, "application/json")];
+        if self.minimal {
+            headers.push(header(&PREFERENCE_APPLIED, "return=minimal"));
+        }
         Some(Kept { status: StatusCode::OK.as_u16(), headers, frame: body.frame, texts: body.texts })
     }
 
@@ -98,7 +116,11 @@ impl Results {
                 let current = serde_json::from_str(&row.json(look).ok()?).ok()?;
                 let current = Current { row: current, tag: row.tag(look) };
                 let whole = refusal(&ApiError::PreconditionFailed(Box::new(current)));
-                let blank = refusal(&ApiError::NotFound(T::missing(id.to_owned())));
+                let blank = Current {
+                    row: serde_json::from_str(&id_only(&row.name_json(look))).ok()?,
+                    tag: String::new(),
+                };
+                let blank = refusal(&ApiError::PreconditionFailed(Box::new(blank)));
                 body.text(Text { id: row.version().id, whole: Some(whole), blank });
                 return Some(());
             }
@@ -118,7 +140,7 @@ impl Results {
         };
         let tag = serde_json::to_string(&row.tag(look)).ok()?;
         body.push(&format!("{{\"status\":{},\"etag\":{tag},\"data\":", status.as_u16()));
-        let blank = format!("{{\"id\":{}}}", row.name_json(look));
+        let blank = id_only(&row.name_json(look));
         if self.minimal {
             body.push(&blank);
         } else {
@@ -139,7 +161,19 @@ impl Results {
     }
 }
 
+/// What is said of a row that is gone.
+fn id_only(id: &str) -> String {
+    format!("{{\"id\":{id}}}")
+}
+
 /// The result of an operation that was refused.
 fn refusal(error: &ApiError) -> String {
-    format!("{{\"status\":{},\"error\":{}}}", error.status().as_u16(), errors::result(error))
+    let result = BatchResult {
+        status: error.status().as_u16(),
+        etag: None,
+        data: None,
+        error: Some(errors::of_operation(error)),
+    };
+    // Strings and maps with string keys always serialise.
+    serde_json::to_string(&result).unwrap_or_default()
 }

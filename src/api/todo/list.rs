@@ -11,12 +11,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::answer::counted;
+use crate::api::links::links;
 use crate::api::query::{self, ListQuery};
 use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::field::params::Params;
 use crate::http::error::ApiError;
-use crate::list::Order;
+use crate::list::{Fetched, Order, Window};
 use crate::tasks::{Task, TaskFilter};
 
 /// How many rows the first statement of the bare array reads; most lists end there.
@@ -32,7 +33,7 @@ const STALL: Duration = Duration::from_secs(30);
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum TodoList {
-    /// Every task, when neither `limit` nor `offset` is given.
+    /// Every task, when none of `limit`, `offset` and `cursor` is given.
     Array(Vec<Task>),
     /// A window of the list.
     Window(TodoWindow),
@@ -43,15 +44,17 @@ pub enum TodoList {
 pub struct TodoWindow {
     /// The tasks of the window.
     pub tasks: Vec<Task>,
-    /// How many tasks the filters let through in all.
-    #[schema(minimum = 0)]
-    pub total: u64,
+    /// How many tasks the filters let through in all; not with `count=false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    pub total: Option<u64>,
     /// The window's limit.
     #[schema(minimum = 1, maximum = 1000)]
     pub limit: u32,
-    /// How many tasks were skipped.
-    #[schema(minimum = 0)]
-    pub offset: u64,
+    /// How many tasks were skipped; not with `cursor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    pub offset: Option<u64>,
     /// Whether there are more tasks after these.
     pub has_more: bool,
 }
@@ -61,19 +64,17 @@ pub struct TodoWindow {
 /// # Errors
 /// Every complaint about the query at once; what the database says.
 pub async fn answer(app: Arc<App>, caller: Caller, params: &Params) -> Result<Response, ApiError> {
-    let ListQuery { filter, order, window } = query::tasks(params, app.clock.now(), 1_000, 50)?;
-    if !params.names().any(|name| matches!(name, "limit" | "offset")) {
+    let asked = query::tasks(params, app.clock.now(), 1_000, 50)?;
+    if !params.names().any(|name| matches!(name, "limit" | "offset" | "cursor")) {
+        let ListQuery { filter, order, window: _, binding: _ } = asked;
         return Walk { app, caller, filter, order, last: None, rows: FIRST }.answer().await;
     }
-    let fetched = app.tasks(&caller).page(&filter, &order, window).await?;
-    let page = TodoWindow {
-        tasks: fetched.items,
-        total: fetched.total,
-        limit: window.limit,
-        offset: window.offset,
-        has_more: fetched.has_more,
-    };
-    Ok(counted(page.total, page))
+    let fetched = app.tasks(&caller).page(&asked.filter, &asked.order, &asked.window).await?;
+    let links = links(params, &asked, &fetched);
+    let Fetched { items, total, has_previous: _, has_more } = fetched;
+    let Window { limit, start, count: _ } = asked.window;
+    let window = TodoWindow { tasks: items, total, limit, offset: start.offset(), has_more };
+    Ok(counted(total, links, window))
 }
 
 /// A walk through the whole list, chunk by chunk, each its own statement.

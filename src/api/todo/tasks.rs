@@ -40,13 +40,14 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// List the tasks, newest first
 ///
-/// Without `limit` and `offset` the answer is a bare array of every task that the filters let through, streamed;
-/// with one of them it is an object with the window and the total.
+/// Without `limit`, `offset` and `cursor` the answer is a bare array of every task that the filters let through,
+/// streamed; with one of them it is an object with the window and the total.
 #[utoipa::path(
     get, path = "/api/{user_id}/tasks", tag = "todo",
     params(("user_id" = String, Path, description = "The token's user id, or `me`"), TaskListParams, SharedListParams, WindowParams),
     responses((status = 200, description = "The tasks", body = TodoList,
-        headers(("X-Total-Count" = u64, description = "The total; only with `limit` or `offset`"))))
+        headers(("X-Total-Count" = u64, description = "The total; only of a window, and not with `count=false`"),
+                ("Link" = String, description = "Only of a window: the windows `next`, `prev` and `first` (RFC 8288), as queries of this path"))))
 )]
 async fn todo_list_tasks(
     State(app): State<Arc<App>>,

@@ -11,9 +11,10 @@ use super::Page;
 use crate::api::answer::{counted, created, read, removed, written};
 use crate::api::batch::{Batch, BatchResults, Reading, Run};
 use crate::api::body::{IdeaPatch, IdeaWrite};
+use crate::api::links::links;
 use crate::api::look::Style;
 use crate::api::once::Once;
-use crate::api::query::{self, IdeaListParams, ListQuery, PageParams, SharedListParams};
+use crate::api::query::{self, IdeaListParams, PageParams, SharedListParams};
 use crate::api::with_and_without_user;
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -36,16 +37,18 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     get, path = "/api/v1/{user_id}/ideas", tag = "ideas",
     params(("user_id" = String, Path, description = "The token's user id, or `me`"), IdeaListParams, SharedListParams, PageParams),
     responses((status = 200, description = "A page", body = Page<Idea>,
-        headers(("X-Total-Count" = u64, description = "The total"))))
+        headers(("X-Total-Count" = u64, description = "The total; not with `count=false`"),
+                ("Link" = String, description = "The pages `next`, `prev` and `first` (RFC 8288), as queries of this path"))))
 )]
 async fn list_ideas(
     State(app): State<Arc<App>>,
     caller: Caller,
     Query(params): Query,
 ) -> Result<Response, ApiError> {
-    let ListQuery { filter, order, window } = query::ideas(&params, app.clock.now())?;
-    let fetched = app.ideas(&caller).page(&filter, &order, window).await?;
-    Ok(counted(fetched.total, Page::new(fetched, window)))
+    let asked = query::ideas(&params, app.clock.now())?;
+    let fetched = app.ideas(&caller).page(&asked.filter, &asked.order, &asked.window).await?;
+    let links = links(&params, &asked, &fetched);
+    Ok(counted(fetched.total, links, Page::new(fetched, &asked.window)))
 }
 
 /// Make an idea

@@ -11,9 +11,10 @@ use super::{Page, Removed};
 use crate::api::answer::{changed, counted, created, read, removed, written};
 use crate::api::batch::{Batch, BatchResults, Reading, Run};
 use crate::api::body::{TaskCompletion, TaskCreate, TaskPatch, TaskReplace};
+use crate::api::links::links;
 use crate::api::look::Style;
 use crate::api::once::Once;
-use crate::api::query::{self, ListQuery, PageParams, SharedListParams, TaskListParams};
+use crate::api::query::{self, PageParams, SharedListParams, TaskListParams};
 use crate::api::with_and_without_user;
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -37,16 +38,18 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     get, path = "/api/v1/{user_id}/tasks", tag = "tasks",
     params(("user_id" = String, Path, description = "The token's user id, or `me`"), TaskListParams, SharedListParams, PageParams),
     responses((status = 200, description = "A page", body = Page<Task>,
-        headers(("X-Total-Count" = u64, description = "The total"))))
+        headers(("X-Total-Count" = u64, description = "The total; not with `count=false`"),
+                ("Link" = String, description = "The pages `next`, `prev` and `first` (RFC 8288), as queries of this path"))))
 )]
 async fn list_tasks(
     State(app): State<Arc<App>>,
     caller: Caller,
     Query(params): Query,
 ) -> Result<Response, ApiError> {
-    let ListQuery { filter, order, window } = query::tasks(&params, app.clock.now(), 100, 20)?;
-    let fetched = app.tasks(&caller).page(&filter, &order, window).await?;
-    Ok(counted(fetched.total, Page::new(fetched, window)))
+    let asked = query::tasks(&params, app.clock.now(), 100, 20)?;
+    let fetched = app.tasks(&caller).page(&asked.filter, &asked.order, &asked.window).await?;
+    let links = links(&params, &asked, &fetched);
+    Ok(counted(fetched.total, links, Page::new(fetched, &asked.window)))
 }
 
 /// Make a task

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Statement;
+use tokio_postgres::types::Type;
 
 use crate::db::job::{Job, runs};
 use crate::db::text::Texts;
-use crate::db::{DbError, Judge, Row, Verdict};
+use crate::db::{DbError, Plan, Row};
 
 use super::batch::{Boxed, Failed, Query, in_order};
 use super::trouble::{Kind, Trouble};
@@ -59,6 +60,10 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn begun(&self) -> bool {
         self.begun.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn commit_is_sent(&self) {
+        self.committing.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn committing(&self) -> bool {
@@ -132,23 +137,37 @@ impl Transaction<'_> {
         begun.map(drop).map_err(|failed| self.judge(&failed, false, false))
     }
 
-    /// Names for the statements, before anything is begun: the unknown ones cost one round trip together.
+    /// Names for the steady statements, before anything is begun: the unknown ones cost one round trip together. A text
+    /// that comes several times gets one name.
     async fn prepare(&self) -> Result<Vec<Option<Statement>>, Failure> {
         let cache = &self.client.statement_cache;
         if self.named && cache.size() > NAMED {
             // The texts of a write differ by what they set; a server's memory shall not grow with all of them.
             cache.clear();
         }
-        if !self.named {
-            return Ok(vec![None; self.queries.len()]);
+        let mut distinct: Vec<(&Query<'_>, Vec<Type>)> = Vec::new();
+        let mut names: Vec<Option<usize>> = Vec::with_capacity(self.queries.len());
+        for (query, step) in self.queries.iter().zip(&self.job.steps) {
+            if !self.named || step.statement.plan == Plan::Fresh {
+                names.push(None);
+                continue;
+            }
+            let kinds = query.kinds();
+            let known = distinct.iter().position(|(other, of)| other.text == query.text && *of == kinds);
+            names.push(Some(known.unwrap_or(distinct.len())));
+            if known.is_none() {
+                distinct.push((query, kinds));
+            }
         }
-        let prepared = self.queries.iter().map(|query| {
+        let prepared = distinct.iter().map(|(query, kinds)| {
             Box::pin(async {
-                let statement = self.client.prepare_typed_cached(&query.text, &query.kinds()).await;
-                statement.map(Some).map_err(|error| Failure::nothing_sent(Trouble::of(&error)))
+                let statement = self.client.prepare_typed_cached(&query.text, kinds).await;
+                statement.map_err(|error| Failure::nothing_sent(Trouble::of(&error)))
             })
         });
-        in_order(prepared.collect()).await.into_iter().collect()
+        let prepared: Vec<Statement> =
+            in_order(prepared.collect()).await.into_iter().collect::<Result<_, _>>()?;
+        Ok(names.into_iter().map(|name| name.and_then(|name| prepared.get(name).cloned())).collect())
     }
 
     /// Has the statements prepared again when they are next asked for.
@@ -170,51 +189,10 @@ impl Transaction<'_> {
             return Ok(Vec::new());
         };
         self.progress.begun.store(true, Ordering::Relaxed);
-        self.progress.committing.store(true, Ordering::Relaxed);
+        self.progress.commit_is_sent();
         match query.run(self.client, statement.as_ref()).await {
             Ok(rows) => Ok(vec![rows]),
             Err(failed) => Err(self.judge(&failed, failed.complete, true)),
-        }
-    }
-
-    /// Has the judge decide, where there is one, while the transaction is still open.
-    async fn judged(&self, results: Vec<Vec<Row>>) -> Result<Vec<Vec<Row>>, Failure> {
-        let Some(Judge(judge)) = &self.job.judge else { return Ok(results) };
-        match judge(&results) {
-            Ok(Verdict::Commit(statements)) => self.finish(&statements).await.map(|()| results),
-            // Whether or not the rollback arrives, nothing was changed; without it the connection is of no use.
-            Ok(Verdict::RollBack) => {
-                let undone = self.undo(Failure::from(DbError::closed()), false).await;
-                if undone.evict { Err(Failure { again: Again::Elsewhere, ..undone }) } else { Ok(results) }
-            }
-            Err(error) => Err(self.undo(Failure::from(error), false).await),
-        }
-    }
-
-    /// Sends the judge's statements with the commit behind them.
-    async fn finish(&self, statements: &[crate::db::Statement]) -> Result<(), Failure> {
-        let queries: Vec<Query<'_>> = statements
-            .iter()
-            .map(|s| Query::new(self.texts.translate(&s.sql), &self.job.owner, &s.params))
-            .collect();
-        for query in &queries {
-            if let Err(error) = query.check(None) {
-                return Err(self.undo(Failure::from(error), false).await);
-            }
-        }
-        let mut sent: Vec<Boxed<'_, Result<Vec<Row>, Failed>>> = Vec::with_capacity(queries.len() + 1);
-        for query in &queries {
-            sent.push(Box::pin(query.run(self.client, None)));
-        }
-        self.progress.committing.store(true, Ordering::Relaxed);
-        sent.push(Box::pin(self.command("commit", None)));
-        let answers = in_order(sent).await;
-        match answers.into_iter().enumerate().find_map(|(i, answer)| answer.err().map(|failed| (i, failed))) {
-            None => Ok(()),
-            Some((i, failed)) => {
-                let failure = self.judge(&failed, i == queries.len(), true);
-                Err(self.undo(failure, true).await)
-            }
         }
     }
 
@@ -241,7 +219,7 @@ impl Transaction<'_> {
             sent.push(Box::pin(query.run(self.client, statement.as_ref())));
         }
         if ends {
-            self.progress.committing.store(true, Ordering::Relaxed);
+            self.progress.commit_is_sent();
             sent.push(Box::pin(self.command("commit", None)));
         }
         let commit = if ends { sent.len() - 1 } else { usize::MAX };
@@ -257,7 +235,7 @@ impl Transaction<'_> {
         Ok(wave.iter().map(|runs| if *runs { rows.next().unwrap_or_default() } else { Vec::new() }).collect())
     }
 
-    async fn command(&self, text: &str, done: Option<&AtomicBool>) -> Result<Vec<Row>, Failed> {
+    pub(super) async fn command(&self, text: &str, done: Option<&AtomicBool>) -> Result<Vec<Row>, Failed> {
         let answer = self.client.batch_execute(text).await;
         if let (Ok(()), Some(done)) = (&answer, done) {
             done.store(true, Ordering::Relaxed);
@@ -266,7 +244,7 @@ impl Transaction<'_> {
     }
 
     /// What a failure means: `at_commit` where the commit itself failed, `sent` where the commit was on its way.
-    fn judge(&self, failed: &Failed, at_commit: bool, sent: bool) -> Failure {
+    pub(super) fn judge(&self, failed: &Failed, at_commit: bool, sent: bool) -> Failure {
         let trouble = Trouble::of(&failed.error);
         let pooled = !self.named;
         let undone = match trouble.kind {
@@ -308,7 +286,7 @@ impl Transaction<'_> {
     }
 
     /// Ends a transaction that failed before its commit was sent.
-    async fn undo(&self, mut failure: Failure, ended: bool) -> Failure {
+    pub(super) async fn undo(&self, mut failure: Failure, ended: bool) -> Failure {
         if !ended && !failure.evict {
             let rollback = tokio::time::timeout(ROLLBACK, self.client.batch_execute("rollback")).await;
             failure.evict = !matches!(rollback, Ok(Ok(())));

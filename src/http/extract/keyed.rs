@@ -1,12 +1,16 @@
 //! A body together with the key under which its request may be repeated.
 
-use aws_lc_rs::digest::{Context, SHA256};
-use axum::body::Body as RawBody;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use aws_lc_rs::digest::{self, SHA256};
+use axum::body::{Body as RawBody, Bytes};
 use axum::extract::{FromRequest, MatchedPath, Request};
 use http::header::HeaderName;
 use http::request::Parts;
+use http_body::{Frame, SizeHint};
 
-use super::payload::read;
 use crate::field::request_key::RequestKey;
 use crate::http::error::ApiError;
 
@@ -32,34 +36,35 @@ impl<S: Sync> FromRequest<S> for AnyBody {
 impl<S: Send + Sync, B: FromRequest<S, Rejection = ApiError>> FromRequest<S> for Keyed<B> {
     type Rejection = ApiError;
 
+    /// The body is judged first, by its own rules; what was read of it goes into the key's fingerprint.
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Some(key) = key(&request)? else {
-            return B::from_request(request, state).await.map(|b| Self(b, None));
-        };
+        if !request.headers().contains_key(IDEMPOTENCY_KEY) {
+            return B::from_request(request, state).await.map(|body| Self(body, None));
+        }
         let (parts, body) = request.into_parts();
-        // The body is read by the rules of the whole request, then handed on.
-        let mut whole = Request::new(body);
-        *whole.extensions_mut() = parts.extensions.clone();
-        let bytes = read(whole).await?;
-        let fingerprint = fingerprint(&parts, &bytes);
-        let body = B::from_request(Request::from_parts(parts, RawBody::from(bytes)), state).await?;
-        Ok(Self(body, Some(RequestKey { key, fingerprint })))
+        let hash = Arc::new(Mutex::new(begun(&parts)));
+        let body = RawBody::new(Hashed { body, hash: hash.clone() });
+        let key = key(&parts);
+        let body = B::from_request(Request::from_parts(parts, body), state).await?;
+        let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).clone().finish();
+        let fingerprint = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self(body, Some(RequestKey { key: key?, fingerprint })))
     }
 }
 
-fn key(request: &Request) -> Result<Option<String>, ApiError> {
-    let mut values = request.headers().get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(RequestKey::several().into());
+fn key(parts: &Parts) -> Result<String, ApiError> {
+    let mut values = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(RequestKey::parse(value.as_bytes())?),
+        (Some(_), Some(_)) => Err(RequestKey::several().into()),
+        (None, _) => Err(ApiError::Internal),
     }
-    Ok(RequestKey::parse(value.as_bytes()).map(Some)?)
 }
 
-/// A hash of the method, the path and the body. The user's own segment is left out of the path: `me`, the id itself and
-/// no segment at all mean the same user.
-fn fingerprint(parts: &Parts, body: &[u8]) -> String {
-    let mut hash = Context::new(&SHA256);
+/// A hash of the method and the path, to be gone on with by the body. The user's own segment is left out of the path:
+/// `me`, the id itself and no segment at all mean the same user.
+fn begun(parts: &Parts) -> digest::Context {
+    let mut hash = digest::Context::new(&SHA256);
     hash.update(parts.method.as_str().as_bytes());
     let template = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     for (i, segment) in parts.uri.path().trim_end_matches('/').split('/').enumerate() {
@@ -71,6 +76,37 @@ fn fingerprint(parts: &Parts, body: &[u8]) -> String {
         hash.update(segment.to_ascii_lowercase().as_bytes());
     }
     hash.update(b"\n");
-    hash.update(body);
-    hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash
+}
+
+/// A body that goes into a hash as it is read.
+struct Hashed {
+    body: RawBody,
+    hash: Arc<Mutex<digest::Context>>,
+}
+
+impl http_body::Body for Hashed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.hash.lock().unwrap_or_else(PoisonError::into_inner).update(data);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -53,9 +53,10 @@ impl Desk {
         let mut rest = writes.into_iter();
         while let Some(write) = rest.next() {
             match self.one(&write, alone) {
-                Ok(Ran::Kept(rows)) => done.push((write, rows)),
-                // Nothing of it is left to be committed.
-                Ok(Ran::Undone(rows)) => write.answer(Ok(rows)),
+                // With a transaction of its own nothing of it is left to be committed.
+                Ok(Ran::Undone(rows)) if alone => write.answer(Ok(rows)),
+                // Undone, it has seen what the others did: it is true only once that is committed.
+                Ok(Ran::Kept(rows) | Ran::Undone(rows)) => done.push((write, rows)),
                 Err(Stopped::Refused(error)) if fails_writes(&error) => {
                     let all = done.into_iter().map(|(write, _)| write).chain([write]).chain(rest).collect();
                     self.fail(all, &error);

@@ -1,0 +1,150 @@
+//! What a page costs does not grow with its depth, wherever an index serves the order; counted in steps of SQLite's
+//! machine, which no noisy neighbour changes.
+
+use rusqlite::types::Value as Cell;
+use rusqlite::{Connection, StatementStatus, params_from_iter};
+
+use super::cursor::{Cursor, Way};
+use super::order::State;
+use super::*;
+use crate::field::Invalid;
+use crate::field::params::Params;
+use crate::field::timestamp::Timestamp;
+
+const ROWS: i64 = 20_000;
+
+/// A file with many rows of one user among others', in every priority, stage and state, half of them with a due date.
+fn filled() -> Connection {
+    let file = Connection::open_in_memory().unwrap();
+    let mut migrations: Vec<_> =
+        std::fs::read_dir("migrations/sqlite").unwrap().map(|e| e.unwrap().path()).collect();
+    migrations.retain(|path| path.to_string_lossy().ends_with(".up.sql"));
+    migrations.sort();
+    let indexed = migrations.iter().any(|path| path.to_string_lossy().contains("list_indexes"));
+    for path in migrations {
+        file.execute_batch(&std::fs::read_to_string(path).unwrap().replace('@', "")).unwrap();
+    }
+    if !indexed {
+        for (table, state) in
+            [(&crate::tasks::store::TABLE, "completed"), (&crate::ideas::store::TABLE, "stage")]
+        {
+            let name = &table.name[1..];
+            for (key, expression) in [("priority", Key::Priority.expression(table)), (state, table.state)] {
+                let index = format!("create index {name}_in_{key} on {name} (user_id, ({expression}), id)");
+                file.execute_batch(&index).unwrap();
+            }
+        }
+    }
+    let rows = format!(
+        "insert into users (id) values ('ann'), ('bob'), ('zoe');
+         with recursive n (n) as (select 1 union all select n + 1 from n where n < {ROWS}),
+             of (id, rows) as (values ('ann', {ROWS}), ('bob', 500), ('zoe', 500))
+         insert into TABLE (user_id, id, NUMBER title, title_fold, priority, STATE, due_date, created_at)
+         select of.id, randomblob(16), NUM 'T', 't' || n, iif(n % 3 = 0, 'low', iif(n % 3 = 1, 'medium', 'high')), VALUE,
+             iif(n % 2 = 0, n / 10, null), n / 10
+         from n, of where n <= of.rows;"
+    );
+    let tasks =
+        [("TABLE", "tasks"), ("NUMBER", "number,"), ("NUM", "n,"), ("STATE", "completed, completed_at")];
+    let tasks = tasks.iter().fold(rows.clone(), |text, (from, to)| text.replace(from, to));
+    file.execute_batch(&tasks.replace("VALUE", "n % 2, iif(n % 2 = 1, 5, null)")).unwrap();
+    let rows = rows.split_once(';').unwrap().1;
+    let ideas = [("TABLE", "ideas"), ("NUMBER", ""), ("NUM", ""), ("STATE", "stage")];
+    let ideas = ideas.iter().fold(rows.to_owned(), |text, (from, to)| text.replace(from, to));
+    let stage = "iif(n % 4 = 0, 'idea', iif(n % 4 = 1, 'outline', iif(n % 4 = 2, 'draft', 'published')))";
+    file.execute_batch(&ideas.replace("VALUE", stage)).unwrap();
+    file.execute_batch("analyze").unwrap();
+    file
+}
+
+/// Asks as the server does: the rows' ids, and the steps that it took.
+fn ask(file: &Connection, statement: &Statement) -> (Vec<Uuid>, i32) {
+    let mut prepared = file.prepare(&statement.sql.replace('@', "").replace('$', "?")).unwrap();
+    let params = statement.params.iter().map(|value| match value.clone() {
+        Value::Text(text) => text.map_or(Cell::Null, Cell::Text),
+        Value::Uuid(id) => Cell::Blob(id.as_bytes().to_vec()),
+        Value::Int(int) => Cell::Integer(int),
+        Value::Bool(switch) => Cell::Integer(switch.into()),
+        Value::Time(time) => time.map_or(Cell::Null, |time| Cell::Integer(time.micros())),
+        Value::Tags(_) => panic!("no list asks for tags"),
+    });
+    let params = std::iter::once(Cell::Text("ann".to_owned())).chain(params);
+    let ids = prepared.query_map(params_from_iter(params), |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    let ids = ids.map(|id| Uuid::from_slice(&id.unwrap()).unwrap()).collect();
+    (ids, prepared.get_status(StatementStatus::VmStep))
+}
+
+/// Where a row stands.
+fn position(file: &Connection, table: &Table, order: &Order, id: Uuid) -> Position {
+    let one = |key: Key| {
+        let sql = format!(
+            "select {} from {} where user_id = 'ann' and id = ?1",
+            key.expression(table),
+            &table.name[1..]
+        );
+        file.query_row(&sql, [id.as_bytes()], |row| row.get::<_, Cell>(0)).unwrap()
+    };
+    let values = order.keys().iter().map(|(key, _)| match (key, one(*key)) {
+        (Key::CreatedAt | Key::UpdatedAt | Key::DueDate, Cell::Integer(time)) => {
+            Value::Time(Some(Timestamp::from_micros(time)))
+        }
+        (Key::DueDate, Cell::Null) => Value::Time(None),
+        (Key::State(State::Completed), Cell::Integer(done)) => Value::Bool(done == 1),
+        (Key::Priority | Key::State(State::Stage), Cell::Integer(rank)) => Value::Int(rank),
+        (Key::Title, Cell::Text(title)) => Value::Text(Some(title)),
+        (key, other) => panic!("{key:?} is {other:?}"),
+    });
+    Position { values: values.collect(), id }
+}
+
+#[test]
+fn depth_costs_nothing_where_an_index_serves_the_order() {
+    let file = filled();
+    let filter = Filter::default();
+    let lists =
+        [(&crate::tasks::store::TABLE, State::Completed), (&crate::ideas::store::TABLE, State::Stage)];
+    for (table, state) in lists {
+        let rows = Rows { table, only: None, filter: &filter };
+        for key in ["created_at", "due_date", "priority", state.name()] {
+            for direction in ["asc", "desc"] {
+                let params = Params::parse(&format!("sort={key}&order={direction}")).unwrap();
+                let order = Order::read(&params, state, &mut Invalid::default());
+                let window = |start| Window { limit: 20, start, count: false };
+                let first = Start::Offset(0);
+                let (first, at_first) = ask(&file, &rows.page(&order, &window(first)));
+                assert_eq!(first.len(), 21);
+                let second = Cursor { way: Way::Next, position: position(&file, table, &order, first[19]) };
+                let (_, at_second) = ask(&file, &rows.page(&order, &window(Start::Cursor(second))));
+                // Where an expression is the key, two ranges are put together.
+                assert!(at_second <= at_first * 5, "{key} {direction}: {at_first}, then {at_second}");
+                for depth in [ROWS / 4, ROWS / 2 - 5, ROWS / 2 + 5, ROWS - 100] {
+                    let there = window(Start::Offset(depth.unsigned_abs()));
+                    let (all, _) = ask(&file, &rows.page(&order, &Window { limit: 60, ..there }));
+                    let position = position(&file, table, &order, all[30]);
+                    for (way, expected) in [
+                        (Way::Next, all[31..52].to_vec()),
+                        (Way::Prev, all[9..30].iter().rev().copied().collect()),
+                    ] {
+                        let cursor = Start::Cursor(Cursor { way, position: position.clone() });
+                        let page = rows.page(&order, &window(cursor));
+                        assert_eq!(page.plan, Plan::Steady);
+                        let (found, steps) = ask(&file, &page);
+                        let what = format!("{} by {key} {direction} {way:?} at {depth}", table.name);
+                        assert_eq!(found, expected, "{what}");
+                        assert!(
+                            steps * 2 <= at_second * 3,
+                            "{what}: {steps} steps, {at_second} on the second page"
+                        );
+                    }
+                    let (here, steps) = ask(&file, &rows.here(&order, &position));
+                    assert_eq!(
+                        (here[0], steps < at_first),
+                        (all[30], true),
+                        "{} by {key}: {steps}",
+                        table.name
+                    );
+                }
+            }
+        }
+    }
+}
