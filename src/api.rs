@@ -22,6 +22,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::app::App;
 use crate::auth::caller::Caller;
+use crate::config::contract::ContractConfig;
 use crate::field::timestamp::Timestamp;
 use crate::http::error::ApiError;
 use crate::ideas::store::Ideas;
@@ -55,10 +56,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi()).merge(todo::routes()).merge(v1::routes())
 }
 
-/// The whole document (OpenAPI 3.1): what the handlers say, completed by what all of them share.
-pub fn openapi() -> OpenApi {
+/// The whole document (OpenAPI 3.1): what the handlers say, completed by what all of them share, as these settings have
+/// it.
+pub fn openapi(settings: &ContractConfig) -> OpenApi {
     let mut document = routes().merge(crate::http::health::routes()).into_openapi();
     document::complete(&mut document);
+    document::settings::show(&mut document, settings);
     document
 }
 

@@ -110,6 +110,8 @@ pub(crate) struct Front {
     pub(crate) production: bool,
     /// Whether a body may say why a token was refused.
     pub(crate) open_refusals: bool,
+    /// Whether the todo contract's errors have v1's form.
+    pub(crate) nested_errors: bool,
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,
 }
@@ -123,6 +125,7 @@ impl Front {
             clock: app.clock.clone(),
             production,
             open_refusals: config.auth.dev_mode() || config.log.debug,
+            nested_errors: config.contract.todo.nested_errors,
             origins: Origins::new(&config.http.allowed_origins, better_auth, production),
             limits: Limits {
                 request_timeout: config.limits.request_timeout,
@@ -141,7 +144,7 @@ impl Front {
             .layer(AroundLayer(SecurityHeaders { production: self.production }))
             .layer(cors::layer(self.origins))
             .layer(AroundLayer(StrictHandling))
-            .layer(AroundLayer(UnwrittenErrors { open: self.open_refusals }))
+            .layer(AroundLayer(UnwrittenErrors { open: self.open_refusals, nested: self.nested_errors }))
             .layer(CatchPanic)
             .layer(self.limits);
         Router::new().fallback_service(layers.service(routes.layer(AroundLayer(TellRoute))))

@@ -181,6 +181,15 @@ pub struct TaskReplacement {
     pub due_date: Patch<DueDate>,
 }
 
+/// What a PUT does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Put {
+    /// It puts another task in the place of this one.
+    Whole(TaskReplacement),
+    /// It changes what it names and keeps the rest.
+    Named(TaskChange),
+}
+
 /// What `complete` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completion {
@@ -212,7 +221,7 @@ const STATUSES: &[(&str, Option<bool>)] = &[
 impl TaskFilter {
     /// Reads the filters of a query; complaints are collected in `invalid`.
     pub fn read(params: &Params, now: Timestamp, invalid: &mut Invalid) -> Self {
-        let completed = params.switch(&["completed"], invalid);
+        let completed = params.switch(&["completed", "is_completed"], invalid);
         let status = params.one(&["status"], invalid).and_then(|text| {
             let known = STATUSES.iter().find(|(name, _)| *name == text);
             if known.is_none() {

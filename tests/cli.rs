@@ -167,6 +167,27 @@ fn the_document_is_printed_and_a_closed_pipe_is_no_failure() {
 }
 
 #[test]
+fn the_document_is_printed_as_the_settings_have_it() {
+    let shell = Shell::new();
+    // What else is wrong is no business of the document.
+    let ran =
+        shell.run(&["openapi"], &[("TODO_IDS", "number"), ("PORT", "80000"), ("DATABASE_URL", "nonsense")]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["components"]["schemas"]["TodoTask"]["properties"]["id"]["type"], "integer");
+    std::fs::write(shell.path().join(".env"), "DELETE_STATUS=200\n").unwrap();
+    let ran = shell.run(&["openapi"], &[]);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let removal = &document["paths"]["/api/v1/{user_id}/ideas/{id}"]["delete"]["responses"];
+    assert!(removal["200"].is_object() && removal["204"].is_null(), "{removal}");
+    let ran = shell.run(&["openapi"], &[("TODO_IDS", "int"), ("PORT", "80000")]);
+    assert_eq!(
+        (ran.code, ran.out.as_str(), ran.err.as_str()),
+        (Some(1), "", "TODO_IDS must be uuid or number\n")
+    );
+}
+
+#[test]
 fn a_new_migration_is_four_files() {
     let shell = Shell::new();
     let ran = shell.run(&["migrate", "new", "add_task_colour"], &[]);

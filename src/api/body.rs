@@ -1,4 +1,5 @@
-//! The bodies that both contracts read. Each collects every complaint before it answers with one.
+//! The bodies that both contracts read. Each collects every complaint before it answers with one. `completed` may be
+//! called `is_completed` in all of them: rows of front-ends that know it by that name can be sent to either contract.
 
 mod complaints;
 
@@ -10,6 +11,9 @@ use crate::field::form::Form;
 use crate::field::patch::Sent;
 use crate::ideas::{IdeaChange, NewIdea};
 use crate::tasks::{Completion, NewTask, TaskChange, TaskReplacement};
+
+/// What is said of a PUT to a task that lacks `title` or `completed`.
+pub const WANTS_BOTH: &str = "PUT replaces the task: send both title and completed, or use PATCH";
 
 /// A task to be made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -24,7 +28,7 @@ pub struct TaskCreate {
     description: Sent,
     /// Whether it is done already; false when left out.
     #[schema(value_type = bool)]
-    #[serde(default)]
+    #[serde(default, alias = "is_completed")]
     completed: Sent,
     /// `high`, `medium` or `low`.
     #[schema(value_type = crate::field::choice::Priority)]
@@ -69,7 +73,7 @@ pub struct TaskReplace {
     title: Sent,
     /// Whether it is done.
     #[schema(value_type = bool, required)]
-    #[serde(default)]
+    #[serde(default, alias = "is_completed")]
     completed: Sent,
     /// At most 5000 characters; null when left out.
     #[schema(value_type = Option<String>, max_length = 5000)]
@@ -103,11 +107,20 @@ impl TaskReplace {
         let tags = form.kept("tags", &self.tags);
         let due_date = form.patch("due_date", &self.due_date);
         if self.title.is_absent() || self.completed.is_absent() {
-            form.complain("body", "PUT replaces the task: send both title and completed, or use PATCH");
+            form.complain("body", WANTS_BOTH);
         }
         let (Some(title), Some(completed)) = (title, completed) else { return Err(form.invalid()) };
         form.finish()?;
         Ok(TaskReplacement { title, completed, description, priority, tags, due_date })
+    }
+
+    /// The same members as a change of some fields, none of them required.
+    ///
+    /// # Errors
+    /// Every complaint at once.
+    pub fn into_change(self) -> Result<TaskChange, Invalid> {
+        let Self { title, completed, description, priority, tags, due_date } = self;
+        TaskPatch { title, description, completed, priority, tags, due_date }.into_change()
     }
 }
 
@@ -124,7 +137,7 @@ pub struct TaskPatch {
     description: Sent,
     /// Whether it is done.
     #[schema(value_type = bool)]
-    #[serde(default)]
+    #[serde(default, alias = "is_completed")]
     completed: Sent,
     /// `high`, `medium` or `low`.
     #[schema(value_type = crate::field::choice::Priority)]
@@ -165,7 +178,7 @@ impl TaskPatch {
 pub struct TaskCompletion {
     /// Whether the task is done.
     #[schema(value_type = bool)]
-    #[serde(default)]
+    #[serde(default, alias = "is_completed")]
     completed: Sent,
 }
 

@@ -1,6 +1,9 @@
 //! Completes the document with what all operations share: the token, the refusals, the headers.
 
+mod refer;
+mod removal;
 mod rows;
+pub mod settings;
 
 use std::borrow::Cow;
 

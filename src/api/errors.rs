@@ -29,6 +29,11 @@ impl Contract {
         let in_v1 = path == "/api/v1" || path.starts_with("/api/v1/");
         if in_api && !in_v1 { Self::Todo } else { Self::V1 }
     }
+
+    /// The contract whose form the errors of a path have: with `nested` (`TODO_ERRORS=nested`) v1's everywhere.
+    pub fn of_errors(path: &str, nested: bool) -> Self {
+        if nested { Self::V1 } else { Self::of(path) }
+    }
 }
 
 /// In which form an error is wanted.
@@ -232,6 +237,8 @@ mod tests {
             ("/health", Contract::V1),
         ] {
             assert_eq!(Contract::of(path), contract, "{path}");
+            assert_eq!(Contract::of_errors(path, false), contract, "{path}");
+            assert_eq!(Contract::of_errors(path, true), Contract::V1, "{path}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The todo contract: `/api/{user_id}/tasks` and `/api/tasks`, bare lists, flat errors.
 
 pub mod list;
+pub mod shape;
 pub mod tasks;
+mod words;
 
 use std::sync::Arc;
 

@@ -19,6 +19,8 @@ use crate::http::error::{ApiError, Missing};
 pub(crate) struct UnwrittenErrors {
     /// In dev mode and with `DEBUG=true` the reason why a token was refused is in the body too.
     pub(crate) open: bool,
+    /// `TODO_ERRORS=nested`: errors have v1's form on the paths of the todo contract too.
+    pub(crate) nested: bool,
 }
 
 /// What the writer needs of the request.
@@ -33,7 +35,7 @@ impl Around for UnwrittenErrors {
     type Kept = Asked;
 
     fn inward(&self, request: &mut Request) -> Asked {
-        let contract = Contract::of(request.uri().path());
+        let contract = Contract::of_errors(request.uri().path(), self.nested);
         let problem = contract == Contract::V1 && wants_problems(request.headers());
         Asked {
             form: Form { contract, problem, open: self.open },
@@ -112,8 +114,9 @@ mod tests {
     #[tokio::test]
     async fn a_success_passes_unchanged() {
         let request = &mut Request::new(Body::empty());
-        let asked = UnwrittenErrors { open: false }.inward(request);
-        let answer = UnwrittenErrors { open: false }.outward(asked, "rows".into_response());
+        let layer = UnwrittenErrors { open: false, nested: false };
+        let asked = layer.inward(request);
+        let answer = layer.outward(asked, "rows".into_response());
         assert_eq!(to_bytes(answer.into_body(), 10).await.unwrap(), "rows");
     }
 }

@@ -36,7 +36,15 @@ fn front(only_local_names: bool) -> Router {
         );
     let origins = Origins::new(&[OriginRule::exact("https://my.example")], None, true);
     let limits = Limits { request_timeout: Duration::from_secs(30), body: 1000, only_local_names };
-    Front { clock: Clock::system(), production: true, open_refusals: false, origins, limits }.before(routes)
+    Front {
+        clock: Clock::system(),
+        production: true,
+        open_refusals: false,
+        nested_errors: false,
+        origins,
+        limits,
+    }
+    .before(routes)
 }
 
 fn request(method: Method, path: &str) -> Request {

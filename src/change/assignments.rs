@@ -97,7 +97,12 @@ impl Assignments {
     /// Adds ` set …`; the row counts as changed whatever it held.
     pub fn set(&self, now: Timestamp, draft: &mut Draft) {
         self.assign(draft);
-        draft.push(", updated_at = ").bind(Value::Time(Some(now))).push(", version = version + 1");
+        let separator = if self.is_empty() { " set " } else { ", " };
+        draft
+            .push(separator)
+            .push("updated_at = ")
+            .bind(Value::Time(Some(now)))
+            .push(", version = version + 1");
     }
 
     /// Adds ` set …`; a row that holds these values already keeps `updated_at` and `version`.

@@ -3,6 +3,17 @@
 
 use super::Reader;
 
+/// The variables that the contracts, and so the document, depend on.
+pub const VARIABLES: [&str; 7] = [
+    "REQUIRE_IF_MATCH",
+    "DELETE_STATUS",
+    "TODO_LIST",
+    "TODO_IDS",
+    "TODO_PUT",
+    "TODO_COMPLETED_FIELD",
+    "TODO_ERRORS",
+];
+
 /// The settings of the contracts; the default is the contracts as they are documented.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContractConfig {

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue};
 use utoipa::openapi::OpenApi;
 
 use crate::app::App;
+use crate::config::contract::ContractConfig;
 
 mod asset;
 mod demo;
@@ -51,9 +52,11 @@ static REDOC_LICENCES: Asset = Asset::plain(
 /// What starts Swagger UI on the document.
 const DOCS_START: &str = include_str!("../../assets/docs/start.js");
 
-/// The public pages and their files; none asks for a token. `make` makes the document that they show. A path's trailing
-/// slash is the caller's business.
-pub fn routes(make: fn() -> OpenApi) -> Router<Arc<App>> {
+/// Makes the document that the pages show.
+pub type Make = fn(&ContractConfig) -> OpenApi;
+
+/// The public pages and their files; none asks for a token. A path's trailing slash is the caller's business.
+pub fn routes(make: Make) -> Router<Arc<App>> {
     let document = Arc::new(OnceLock::new());
     Router::new()
         .route("/", get(welcome::page))
@@ -62,7 +65,9 @@ pub fn routes(make: fn() -> OpenApi) -> Router<Arc<App>> {
         .route("/favicon.svg", file(&FAVICON))
         .route(
             "/openapi.json",
-            get(move |headers: HeaderMap| async move { openapi(make, &document, &headers) }),
+            get(move |State(app): State<Arc<App>>, headers: HeaderMap| async move {
+                openapi(|| make(&app.config.contract), &document, &headers)
+            }),
         )
         .route("/docs", get(|headers: HeaderMap| async move { under(&DOCS_POLICY, DOCS.answer(&headers)) }))
         .route("/docs/start.js", get(docs_start))
@@ -96,7 +101,7 @@ fn under(policy: &HeaderValue, mut response: Response) -> Response {
 }
 
 /// `/openapi.json`: made when it is first asked for, since most servers never are.
-fn openapi(make: fn() -> OpenApi, document: &OnceLock<Bytes>, headers: &HeaderMap) -> Response {
+fn openapi(make: impl Fn() -> OpenApi, document: &OnceLock<Bytes>, headers: &HeaderMap) -> Response {
     let made = || make().to_json().map(Bytes::from);
     let bytes = match document.get() {
         Some(bytes) => bytes.clone(),

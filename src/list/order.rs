@@ -49,6 +49,7 @@ impl Key {
             "title" => Some(Self::Title),
             "priority" => Some(Self::Priority),
             "due_date" => Some(Self::DueDate),
+            "is_completed" if state == State::Completed => Some(Self::State(state)),
             other => (other == state.name()).then_some(Self::State(state)),
         }
     }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::store::{COLUMNS, TAGS};
-use super::{Completion, Description, NewTask, Task, TaskChange, TaskKey, TaskReplacement};
+use super::{Completion, Description, NewTask, Put, Task, TaskChange, TaskKey, TaskReplacement};
 use crate::auth::user_id::UserId;
 use crate::change::{Assignments, At};
 use crate::db::{DbError, Row, Value};
@@ -80,6 +80,13 @@ pub fn create(id: Uuid, new: &NewTask, now: Timestamp) -> Operation {
 
 /// Changes some fields; what already has its value is no change.
 pub fn change(key: TaskKey, change: &TaskChange, expected: Option<Expected>, now: Timestamp) -> Operation {
+    let set = named(change, now);
+    let effect = if set.is_empty() { Effect::Nothing } else { Effect::Change(set) };
+    edit(key, effect, expected, change.tags.as_ref())
+}
+
+/// The columns that a change names.
+fn named(change: &TaskChange, now: Timestamp) -> Assignments {
     let TaskChange { title, description, completed, priority, tags, due_date } = change;
     let mut set = Assignments::default();
     if let Some(title) = title {
@@ -90,8 +97,15 @@ pub fn change(key: TaskKey, change: &TaskChange, expected: Option<Expected>, now
         set.completed(*completed, now);
     }
     set_kept(&mut set, *priority, tags.as_ref(), *due_date);
-    let effect = if set.is_empty() { Effect::Nothing } else { Effect::Change(set) };
-    edit(key, effect, expected, tags.as_ref())
+    set
+}
+
+/// Does what a PUT asks for, which is a change whatever the task held, and tells what was cleared.
+pub fn put(key: TaskKey, put: &Put, expected: Option<Expected>, now: Timestamp) -> Operation {
+    match put {
+        Put::Whole(put) => replace(key, put, expected, now),
+        Put::Named(change) => edit(key, Effect::Replace(named(change, now)), expected, change.tags.as_ref()),
+    }
 }
 
 /// Puts another task in the place of one, keeping what such a body cannot know.

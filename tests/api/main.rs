@@ -27,6 +27,8 @@ mod protocol;
 mod refusals;
 mod repeats;
 mod search;
+mod settings;
+mod settings_writes;
 mod shutdown;
 mod streams;
 mod strict;

@@ -1,12 +1,12 @@
-//! The bare array, longer than what is read at once, and what a client sees of one that breaks off.
+//! A whole list, longer than what is read at once, and what a client sees of one that breaks off.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Answer, Engine, User, World, on_both};
 
-on_both!(a_long_list_is_whole_or_an_error);
+on_both!(a_long_list_is_whole_or_an_error, so_is_one_in_an_object);
 
 const ROWS: usize = 8_000;
 const PATH: &str = "/api/ann/tasks";
@@ -66,11 +66,25 @@ async fn finish((mut stream, mut bytes): (TcpStream, Vec<u8>)) -> Vec<u8> {
 }
 
 async fn a_long_list_is_whole_or_an_error(world: &World) {
+    whole_or_an_error(world, |list| list.as_array().map(Vec::len)).await;
+}
+
+async fn so_is_one_in_an_object(world: &World) {
+    let world = world.another(&[("TODO_LIST", "items,total")]).await;
+    let rows = |list: &Value| {
+        let rows = list["items"].as_array()?.len();
+        (list["total"] == rows).then_some(rows)
+    };
+    whole_or_an_error(&world, rows).await;
+}
+
+/// `rows` counts the rows of a list.
+async fn whole_or_an_error(world: &World, rows: impl Fn(&Value) -> Option<usize>) {
     let ann = fill(world).await;
 
     let whole = finish(begin(&ann).await).await;
     let whole = Answer::parse("GET", PATH, &whole).expect("a whole list").is(200);
-    assert_eq!(whole.as_array().map(Vec::len), Some(ROWS), "slow readers get the whole list");
+    assert_eq!(rows(&whole), Some(ROWS), "slow readers get the whole list");
 
     let behind = world.behind().await;
     let begun = begin(&ann).await;
@@ -91,7 +105,7 @@ async fn a_long_list_is_whole_or_an_error(world: &World) {
         .await;
     let whole = finish(begin(&ann).await).await;
     let whole = Answer::parse("GET", PATH, &whole).expect("a whole list").is(200);
-    assert_eq!(whole.as_array().map(Vec::len), Some(ROWS), "and it is back");
+    assert_eq!(rows(&whole), Some(ROWS), "and it is back");
 }
 
 /// A read that loses its connection is sent once more: the list goes on as if nothing had been.

@@ -13,8 +13,10 @@ on_both!(
     nobody_else_hears_of_it,
 );
 
-const TASK: &str = "Unknown member. Must be one of: title, description, completed, priority, tags, due_date";
-const PUT: &str = "Unknown member. Must be one of: title, completed, description, priority, tags, due_date";
+const TASK: &str =
+    "Unknown member. Must be one of: title, description, completed, is_completed, priority, tags, due_date";
+const PUT: &str =
+    "Unknown member. Must be one of: title, completed, is_completed, description, priority, tags, due_date";
 const IDEA: &str = "Unknown member. Must be one of: title, notes, stage, priority, tags, due_date";
 
 async fn strictly(user: &User, method: &str, path: &str, body: Option<Value>) -> Answer {
@@ -61,7 +63,7 @@ async fn unknown_members_are_told(world: &World) {
 async fn completes_strictly(ann: &User, path: &str) {
     let complete = format!("{path}/complete");
     let slip = strictly(ann, "PATCH", &complete, Some(json!({"complete": true}))).await;
-    slip.complains(&[("complete", "Unknown member. Must be one of: completed")]);
+    slip.complains(&[("complete", "Unknown member. Must be one of: completed, is_completed")]);
     for body in [None, Some(json!({})), Some(json!({"completed": true}))] {
         let done = strictly(ann, "PATCH", &complete, body).await;
         done.is(200);

@@ -25,7 +25,7 @@ pub const LIST: &[&str] = &[
 ];
 
 /// What lists of tasks take beside.
-pub const TASKS: &[&str] = &["status", "completed"];
+pub const TASKS: &[&str] = &["status", "completed", "is_completed"];
 
 /// What lists of ideas take beside.
 pub const IDEAS: &[&str] = &["stage"];

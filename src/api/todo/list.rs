@@ -1,4 +1,4 @@
-//! The shapes of the todo contract's list: a bare array, streamed however long, or an object for a window.
+//! The todo contract's list: whole and streamed however long, or a window.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +10,10 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::shape::{Shape, Whole, WindowShown};
 use crate::api::answer::counted;
 use crate::api::links::links;
+use crate::api::look::Style;
 use crate::api::query::{self, ListQuery};
 use crate::app::App;
 use crate::auth::caller::Caller;
@@ -20,13 +22,13 @@ use crate::http::error::ApiError;
 use crate::list::{Fetched, Order, Window};
 use crate::tasks::{Task, TaskFilter};
 
-/// How many rows the first statement of the bare array reads; most lists end there.
+/// How many rows the first statement of a whole list reads; most lists end there.
 const FIRST: u32 = 100;
 /// How many rows a later one reads at most.
 const MOST: usize = 1_000;
 /// How much text a later one aims at: what a reader who stalls keeps in memory must not grow with the rows' texts.
 const AIM: usize = 1 << 20;
-/// How long a later chunk of the bare array may take.
+/// How long a later chunk of a whole list may take.
 const STALL: Duration = Duration::from_secs(30);
 
 /// The answer of the list.
@@ -65,16 +67,19 @@ pub struct TodoWindow {
 /// Every complaint about the query at once; what the database says.
 pub async fn answer(app: Arc<App>, caller: Caller, params: &Params) -> Result<Response, ApiError> {
     let asked = query::tasks(params, app.clock.now(), 1_000, 50)?;
+    let contract = &app.config.contract;
+    let shape = Shape { list: contract.todo.list, look: Style::todo(contract).look };
     if !params.names().any(|name| matches!(name, "limit" | "offset" | "cursor")) {
         let ListQuery { filter, order, window: _, binding: _ } = asked;
-        return Walk { app, caller, filter, order, last: None, rows: FIRST }.answer().await;
+        let text = Whole::new(shape);
+        return Walk { app, caller, filter, order, last: None, rows: FIRST, text }.answer().await;
     }
     let fetched = app.tasks(&caller).page(&asked.filter, &asked.order, &asked.window).await?;
     let links = links(params, &asked, &fetched);
     let Fetched { items, total, has_previous: _, has_more } = fetched;
     let Window { limit, start, count: _ } = asked.window;
     let window = TodoWindow { tasks: items, total, limit, offset: start.offset(), has_more };
-    Ok(counted(total, links, window))
+    Ok(counted(total, links, WindowShown(window, shape)))
 }
 
 /// A walk through the whole list, chunk by chunk, each its own statement.
@@ -86,6 +91,7 @@ struct Walk {
     last: Option<Task>,
     /// How many rows the next statement reads.
     rows: u32,
+    text: Whole,
 }
 
 impl Walk {
@@ -96,7 +102,7 @@ impl Walk {
         Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
     }
 
-    /// The next piece of the array's text, and whether it was the last.
+    /// The next piece of the list's text, and whether it was the last.
     async fn chunk(&mut self) -> Result<(Bytes, bool), ApiError> {
         let tasks = self
             .app
@@ -104,20 +110,9 @@ impl Walk {
             .after(&self.filter, &self.order, self.last.as_ref(), self.rows)
             .await?;
         let whole = tasks.len() < self.rows as usize;
-        let mut text = serde_json::to_vec(&tasks).map_err(|_| ApiError::Internal)?;
+        let text = self.text.piece(&tasks, whole)?;
         let fitting = AIM * tasks.len() / text.len().max(1);
         self.rows = u32::try_from(fitting.clamp(1, MOST)).unwrap_or(FIRST);
-        if self.last.is_some() {
-            // `[a,b]` goes on an array that has begun: `,a,b]`, or just `]` when nothing is left.
-            if tasks.is_empty() {
-                text.remove(0);
-            } else if let Some(bracket) = text.first_mut() {
-                *bracket = b',';
-            }
-        }
-        if !whole {
-            text.pop();
-        }
         self.last = tasks.into_iter().next_back().or(self.last.take());
         Ok((Bytes::from(text), whole))
     }

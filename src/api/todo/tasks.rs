@@ -8,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::list::{self, TodoList};
+use super::words::told;
 use crate::api::answer::{changed, created, read, removed, written};
 use crate::api::body::{TaskCompletion, TaskCreate, TaskPatch, TaskReplace};
 use crate::api::look::Style;
@@ -16,12 +17,13 @@ use crate::api::query::{SharedListParams, TaskListParams, WindowParams};
 use crate::api::with_and_without_user;
 use crate::app::App;
 use crate::auth::caller::Caller;
+use crate::field::Invalid;
 use crate::field::request_key::RequestKey;
 use crate::http::error::ApiError;
 use crate::http::extract::{AnyBody, Body, Keyed, OptionalBody, PathId, Query};
 use crate::http::terms::Terms;
 use crate::tasks::operations;
-use crate::tasks::{Completion, Task, TaskKey};
+use crate::tasks::{Completion, Put, Task, TaskKey};
 
 /// The routes of the tasks, each with and without the user in its path.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -70,8 +72,9 @@ async fn todo_create_task(
     terms: Terms,
     Keyed(Body(body), key): Keyed<Body<TaskCreate>>,
 ) -> Result<Response, ApiError> {
-    let new = body.into_new()?;
-    let (now, style) = (app.clock.now(), Style::todo(&app.config.contract));
+    let contract = &app.config.contract;
+    let new = body.into_new().map_err(|invalid| told(&contract.todo, &invalid))?;
+    let (now, style) = (app.clock.now(), Style::todo(contract));
     let operation = operations::create(app.clock.new_id(), &new, now);
     let user = caller.user.clone();
     let answer = Arc::new(move |task: &Task| created(style, &user, terms.prefer.minimal, task));
@@ -112,9 +115,15 @@ async fn todo_replace_task(
     id: PathId,
     Body(body): Body<TaskReplace>,
 ) -> Result<Response, ApiError> {
-    let (put, key) = (body.into_replacement()?, TaskKey::parse(&id.0)?);
     let (contract, now) = (&app.config.contract, app.clock.now());
-    let operation = operations::replace(key, &put, terms.expected(contract.require_if_match)?, now);
+    let put = if contract.todo.partial_put {
+        body.into_change().map(Put::Named)
+    } else {
+        body.into_replacement().map(Put::Whole)
+    };
+    let put = put.map_err(|invalid| told(&contract.todo, &invalid))?;
+    let key = TaskKey::parse(&id.0)?;
+    let operation = operations::put(key, &put, terms.expected(contract.require_if_match)?, now);
     let outcome = app.write::<Task>(&caller, operation, now).await?;
     written(Style::todo(contract), &terms, outcome, id.0)
 }
@@ -133,8 +142,9 @@ async fn todo_change_task(
     id: PathId,
     Body(body): Body<TaskPatch>,
 ) -> Result<Response, ApiError> {
-    let (change, key) = (body.into_change()?, TaskKey::parse(&id.0)?);
     let (contract, now) = (&app.config.contract, app.clock.now());
+    let change = body.into_change().map_err(|invalid| told(&contract.todo, &invalid))?;
+    let key = TaskKey::parse(&id.0)?;
     let operation = operations::change(key, &change, terms.expected(contract.require_if_match)?, now);
     let outcome = app.write::<Task>(&caller, operation, now).await?;
     written(Style::todo(contract), &terms, outcome, id.0)
@@ -176,7 +186,7 @@ async fn todo_set_completion(
     id: PathId,
     Keyed(OptionalBody(body), key): Keyed<OptionalBody<TaskCompletion>>,
 ) -> Result<Response, ApiError> {
-    let completion = body.unwrap_or_default().into_completion()?;
+    let completion = completion(&app, body)?;
     complete(&app, &caller, &terms, id, completion, key).await
 }
 
@@ -230,8 +240,14 @@ async fn todo_toggle_task(
     id: PathId,
     Keyed(OptionalBody(body), key): Keyed<OptionalBody<TaskCompletion>>,
 ) -> Result<Response, ApiError> {
-    let completion = body.unwrap_or_default().into_completion()?;
+    let completion = completion(&app, body)?;
     complete(&app, &caller, &terms, id, completion, key).await
+}
+
+/// What a body asks for; without one the task is turned round.
+fn completion(app: &App, body: Option<TaskCompletion>) -> Result<Completion, Invalid> {
+    let completion = body.unwrap_or_default().into_completion();
+    completion.map_err(|invalid| told(&app.config.contract.todo, &invalid))
 }
 
 async fn complete(

@@ -59,6 +59,7 @@ impl Running {
             clock: Clock::system(),
             production: false,
             open_refusals: false,
+            nested_errors: false,
             origins: Origins::new(&[], None, false),
             limits: Limits { request_timeout: Duration::from_secs(30), body: 1000, only_local_names: false },
         };

@@ -17,8 +17,8 @@ const SECURITY: [(&str, &str); 6] = [
 /// One whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    method: String,
-    target: String,
+    pub(super) method: String,
+    pub(super) target: String,
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
