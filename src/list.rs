@@ -4,6 +4,7 @@ pub mod binding;
 pub mod cursor;
 pub mod facts;
 pub mod filter;
+mod found;
 pub mod order;
 pub mod page;
 mod walk;
@@ -16,6 +17,7 @@ use crate::db::{DbError, Plan, Row, Scope, Statement, Value};
 use crate::field::choice::Choice;
 
 use cursor::{Cursor, Position, Way};
+use filter::TagTest;
 use walk::{Place, Stretch, Walk};
 
 pub use filter::Filter;
@@ -64,11 +66,15 @@ pub struct Rows<'a> {
 
 impl Rows<'_> {
     fn condition(&self, draft: &mut Draft) {
+        self.condition_by(TagTest::Listed, draft);
+    }
+
+    fn condition_by(&self, tags: TagTest, draft: &mut Draft) {
         draft.push(" where user_id = $1");
         if let Some((column, values)) = &self.only {
             draft.push(" and ").push(column).push(" in (").bind_all(values.iter().cloned()).push(")");
         }
-        self.filter.condition(self.table, draft);
+        self.filter.condition(self.table, tags, draft);
     }
 
     /// Whether one plan serves every value of the condition and an index serves it together with the order.
@@ -85,18 +91,9 @@ impl Rows<'_> {
     /// The rows of a window, one more than its limit so that the reader sees whether there are more. Going back they
     /// come nearest first.
     fn page(&self, order: &Order, window: &Window) -> Statement {
-        let take = i64::from(window.limit) + 1;
-        match &window.start {
-            Start::Offset(offset) => {
-                let skip = i64::try_from(*offset).unwrap_or(i64::MAX);
-                // A deep offset reads all it skips; it must not hold up the statements behind it on a shared connection.
-                self.walk(order, false, None, Range { take, skip }, skip <= 200)
-            }
-            Start::Cursor(Cursor { way, position }) => {
-                let from = Some(Place { position, with_it: false });
-                self.walk(order, *way == Way::Prev, from, Range { take, skip: 0 }, true)
-            }
-        }
+        let Seen { back, from, range } = Seen::through(window);
+        // A deep offset reads all it skips; it must not hold up the statements behind it on a shared connection.
+        self.walk(order, back, from, range, range.skip <= 200)
     }
 
     /// The first row at the place or after it.
@@ -205,6 +202,30 @@ impl Rows<'_> {
     }
 }
 
+/// What a window shows: which way, from where, and how much.
+#[derive(Debug, Clone, Copy)]
+struct Seen<'a> {
+    back: bool,
+    from: Option<Place<'a>>,
+    range: Range,
+}
+
+impl<'a> Seen<'a> {
+    fn through(window: &'a Window) -> Self {
+        let take = i64::from(window.limit) + 1;
+        match &window.start {
+            Start::Offset(offset) => {
+                let skip = i64::try_from(*offset).unwrap_or(i64::MAX);
+                Self { back: false, from: None, range: Range { take, skip } }
+            }
+            Start::Cursor(Cursor { way, position }) => {
+                let from = Some(Place { position, with_it: false });
+                Self { back: *way == Way::Prev, from, range: Range { take, skip: 0 } }
+            }
+        }
+    }
+}
+
 /// How many rows are read, after how many others.
 #[derive(Debug, Clone, Copy)]
 struct Range {
@@ -232,7 +253,8 @@ pub async fn fetch<T>(
     window: &Window,
     read: impl Fn(&Row) -> Result<T, DbError>,
 ) -> Result<Fetched<T>, DbError> {
-    let mut statements = vec![rows.page(order, window)];
+    let two_ways = rows.has_two_ways(order, scope.engine());
+    let mut statements = vec![if two_ways { rows.nearest(order, window) } else { rows.page(order, window) }];
     if let Start::Cursor(Cursor { way: Way::Prev, position }) = &window.start {
         statements.push(rows.here(order, position));
     }
@@ -245,6 +267,9 @@ pub async fn fetch<T>(
         Some(some) => Some(total(scope, rows, &some).await?),
         None => None,
     };
+    if two_ways && answers.first().is_some_and(|page| page.len() <= window.limit as usize) {
+        answers[0] = scope.read(rows.found(order, window)).await?;
+    }
     let page = answers.first().map_or(&[][..], Vec::as_slice);
     let beyond = page.len() > window.limit as usize;
     let mut items: Vec<T> = page.iter().take(window.limit as usize).map(read).collect::<Result<_, _>>()?;

@@ -89,22 +89,24 @@ impl Filter {
     }
 
     /// Adds ` and …` for each filter that is set, and nothing for the others.
-    pub(super) fn condition(&self, table: &Table, draft: &mut Draft) {
+    pub(super) fn condition(&self, table: &Table, tags: TagTest, draft: &mut Draft) {
         if self.nothing {
             draft.push(" and 1 = 0");
         }
         for word in &self.words {
             let pattern = draft.param(Value::Text(Some(contains_pattern(word))));
             let long_text = table.long_text;
+            // The index of words on PostgreSQL is over this very expression. No word has a blank in it, so what is found
+            // stands on one side of it.
             draft.push(&format!(
-                " and (title_fold like {pattern} escape '\\' or {long_text} like {pattern} escape '\\')"
+                " and (title_fold || ' ' || coalesce({long_text}, '')) like {pattern} escape '\\'"
             ));
         }
         if !self.priorities.is_empty() {
             let values = self.priorities.iter().map(|p| Value::Text(Some(p.as_str().to_owned())));
             draft.push(" and priority in (").bind_all(values).push(")");
         }
-        self.tag_condition(table, draft);
+        self.tag_condition(table, tags, draft);
         if let Some(time) = self.due_before {
             draft.push(" and due_date <= ").bind(Value::Time(Some(time)));
         }
@@ -127,20 +129,46 @@ impl Filter {
         };
     }
 
-    fn tag_condition(&self, table: &Table, draft: &mut Draft) {
+    fn tag_condition(&self, table: &Table, test: TagTest, draft: &mut Draft) {
         if self.tags.is_empty() {
             return;
         }
         let TagTable { tags, owner, rows: _ } = table.tags;
-        draft.push(&format!(" and id in (select {owner} from {tags} where user_id = $1 and tag in ("));
-        draft.bind_all(self.tags.iter().map(|tag| Value::Text(Some(tag.clone())))).push(")");
-        if self.all_tags && self.tags.len() > 1 {
-            // One subquery however many tags: a row has each of them at most once.
-            let all = draft.param(Value::Int(i64::try_from(self.tags.len()).unwrap_or(i64::MAX)));
-            draft.push(&format!(" group by {owner} having count(*) = {all}"));
+        let values = self.tags.iter().map(|tag| Value::Text(Some(tag.clone())));
+        // A row has each tag at most once, so one look counts however many.
+        let all = (self.all_tags && self.tags.len() > 1).then_some(self.tags.len());
+        let all = all.map(|all| draft.param(Value::Int(i64::try_from(all).unwrap_or(i64::MAX))));
+        match test {
+            TagTest::Listed => {
+                draft
+                    .push(&format!(" and id in (select {owner} from {tags} where user_id = $1 and tag in ("));
+                draft.bind_all(values).push(")");
+                if let Some(all) = all {
+                    draft.push(&format!(" group by {owner} having count(*) = {all}"));
+                }
+                draft.push(")");
+            }
+            TagTest::OfRow(row) => {
+                let (before, after) = match all {
+                    Some(all) => ("(select count(*)", format!(" = {all}")),
+                    None => ("exists (select 1", String::new()),
+                };
+                draft.push(&format!(
+                    " and {before} from {tags} as t where t.user_id = $1 and t.{owner} = {row}.id"
+                ));
+                draft.push(" and t.tag in (").bind_all(values).push("))").push(&after);
+            }
         }
-        draft.push(")");
     }
+}
+
+/// How rows are tested for tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TagTest {
+    /// By the list of all rows that have them.
+    Listed,
+    /// Row by row; they are called this.
+    OfRow(&'static str),
 }
 
 /// The words of `search` (alias `q`), folded; an empty text asks for nothing.

@@ -11,6 +11,7 @@ mod erasure;
 mod facts;
 mod faults;
 mod fields;
+mod found;
 mod ids;
 mod isolation;
 mod keys;

@@ -57,7 +57,7 @@ async fn search_finds_what_contains_the_words(world: &World) {
         "字", "ж", "Ж", "ﬁ", "fi", "%", "_", "\\", "'", "\"", ";--", "*", "?", "[", "$1", "&", "👍", " ",
         " ",
     ];
-    let mut text = |longest: usize| -> String {
+    let text = |dice: &mut Dice, longest: usize| -> String {
         (0..=dice.below(longest)).map(|_| pieces[dice.below(pieces.len())]).collect()
     };
     let ann = world.user("ann");
@@ -65,13 +65,19 @@ async fn search_finds_what_contains_the_words(world: &World) {
         let long = resource.long_text();
         let mut rows = Vec::new();
         while rows.len() < 60 {
-            let (title, more) = (text(8), text(12));
+            let (title, more) = (text(&mut dice, 8), text(&mut dice, 12));
             if !title.trim().is_empty() {
                 rows.push(resource.create(json!({ "title": title, (long): more })).await.is(201));
             }
         }
-        for _ in 0..120 {
-            let query = text(4);
+        for round in 0..160 {
+            // Every other word is a piece of one to three signs out of a row.
+            let query = if round % 2 == 0 {
+                text(&mut dice, 4)
+            } else {
+                let signs: Vec<_> = rows[dice.below(60)][long].as_str().unwrap_or_default().chars().collect();
+                signs.iter().skip(dice.below(signs.len() + 1)).take(1 + dice.below(3)).collect()
+            };
             let contains = |row: &Value, word: &str| {
                 ["title", long]
                     .iter()

@@ -125,3 +125,39 @@ fn postgres_behind_a_pooler_shows_the_roles_own_timeout() {
     let hidden = [SECRET, ("DATABASE_URL", url.as_str()), ("DATABASE_PREPARED", "on")];
     Folder::new().doctor(&hidden).expect("pooler", "problem", &["DATABASE_PREPARED=off"]);
 }
+
+#[test]
+fn a_missing_search_index_is_told_with_what_makes_it() {
+    let url = made("doctor_words", "template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C.UTF-8'");
+    run(
+        &url,
+        "revoke create on schema public from public;
+         do $$ begin create role doctor_tenant login; exception when duplicate_object then null; end $$;
+         create schema vault authorization doctor_tenant",
+    );
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let tenant = format!("{scheme}://doctor_tenant@{place}");
+    let vars = [SECRET, ("DATABASE_URL", tenant.as_str()), ("DATABASE_SCHEMA", "vault")];
+    let folder = Folder::new();
+    // A role that may not make extensions gets its tables all the same.
+    assert_eq!(folder.run(&["migrate", "up"], &vars).code, Some(0));
+    let findings = folder.doctor(&vars);
+    findings.expect("migrations", "ok", &["all "]);
+    findings.expect("search index", "warning", &["missing", "run with psql"]);
+    let (_, text) = findings.of("search index");
+    let sql = text.split_once("as a role that may: ").unwrap().1.replace("\\\"", "\"");
+    for statement in sql.split(';').map(str::trim).filter(|statement| statement.contains("create ")) {
+        run(&url, statement);
+    }
+    folder.doctor(&vars).expect("search index", "ok", &[]);
+    // With the extensions there, wherever they are, the migration needs no right to make them.
+    run(
+        &url,
+        "create schema extensions; grant usage on schema extensions to public; alter extension pg_trgm set schema extensions",
+    );
+    for way in ["down", "up"] {
+        assert_eq!(folder.run(&["migrate", way], &vars).code, Some(0));
+    }
+    folder.doctor(&vars).expect("search index", "ok", &[]);
+}

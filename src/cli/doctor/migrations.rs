@@ -6,7 +6,7 @@ use super::{bounded, bounded_blocking, spoiled};
 use crate::config::Examined;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, PostgresUrl};
 use crate::db::DbError;
-use crate::db::inspect::{self, Rights};
+use crate::db::inspect::{self, PostgresLook, Rights};
 use crate::db::migrate::{self, Applied};
 
 const CHECK: &str = "migrations";
@@ -34,17 +34,48 @@ pub(super) async fn look(examined: &Examined) -> Vec<Finding> {
                     vec![unreachable(config, url, text)]
                 }
                 None => vec![unreachable(config, url, "no answer within three seconds".to_owned())],
-                Some((found, look)) => {
-                    let rights = look.ok().map(|look| look.schema);
-                    let pending = found.as_ref().is_ok_and(|rows| rows.iter().any(|row| !row.applied));
-                    let lacking = rights.filter(|rights| pending && !rights.create);
-                    let mut findings = vec![standing(config, found)];
-                    findings.extend(lacking.map(|rights| lacks(config, rights)));
-                    findings
-                }
+                Some((found, look)) => postgres(config, found, look.ok().as_ref()),
             }
         }
     }
+}
+
+fn postgres(
+    config: &DatabaseConfig,
+    found: Result<Vec<Applied>, DbError>,
+    look: Option<&PostgresLook>,
+) -> Vec<Finding> {
+    // An error says nothing about the tables.
+    let pending = found.as_ref().ok().map(|rows| rows.iter().any(|row| !row.applied));
+    let mut findings = vec![standing(config, found)];
+    match (pending, look) {
+        (Some(true), Some(look)) if !look.schema.create => findings.push(lacks(config, look.schema)),
+        (Some(false), Some(look)) => findings.push(words(&config.schema, look)),
+        _ => {}
+    }
+    findings
+}
+
+/// Whether searches have their index: the migration goes on without where the extensions are not to be had.
+fn words(schema: &str, look: &PostgresLook) -> Finding {
+    const CHECK: &str = "search index";
+    if look.finds_words {
+        return Finding::ok(CHECK, "words of three signs or more are found by it");
+    }
+    let place = look.trigrams.as_deref().unwrap_or("public");
+    let index = |table: &str, long_text: &str| {
+        format!(
+            "create index concurrently if not exists {table}_by_words on \"{schema}\".{table} using gin (user_id, \
+             (title_fold || ' ' || coalesce({long_text}, '')) {place}.gin_trgm_ops)"
+        )
+    };
+    let cure = format!(
+        "run with psql, as a role that may: create extension if not exists pg_trgm with schema {place}; create \
+         extension if not exists btree_gin; {}; {};",
+        index("tasks", "description_fold"),
+        index("ideas", "notes_fold")
+    );
+    Finding::warning(CHECK, "missing, so a search reads all rows of its user", cure)
 }
 
 /// All of them, for a database that is not there yet.

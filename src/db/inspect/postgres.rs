@@ -22,7 +22,11 @@ select current_setting('server_version'), \
     pg_catalog.pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on', \
     n.oid is not null, \
     case when n.oid is null then has_database_privilege(d.oid, 'create') \
-        else has_schema_privilege(n.oid, 'create') end \
+        else has_schema_privilege(n.oid, 'create') end, \
+    (select count(*) from pg_catalog.pg_class i join pg_catalog.pg_index x on x.indexrelid = i.oid and x.indisvalid \
+        where i.relnamespace = n.oid and i.relname in ('tasks_by_words', 'ideas_by_words')) = 2, \
+    (select quote_ident(p.nspname) from pg_catalog.pg_extension e \
+        join pg_catalog.pg_namespace p on p.oid = e.extnamespace where e.extname = 'pg_trgm') \
 from pg_catalog.pg_database d \
 join pg_catalog.pg_settings s on s.name = 'statement_timeout' \
 left join pg_catalog.pg_namespace n on n.nspname = '@schema' \
@@ -51,6 +55,10 @@ pub struct PostgresLook {
     pub read_only: bool,
     /// The schema of `DATABASE_SCHEMA`.
     pub schema: Rights,
+    /// Whether tasks and ideas have the index that finds words.
+    pub finds_words: bool,
+    /// The schema of the extension `pg_trgm`, quoted where it must be; none when the database does not have it.
+    pub trigrams: Option<String>,
     /// Whether the start-up option with the statement timeout was refused, as poolers do; the rest was then learned
     /// without it.
     pub refuses_options: bool,
@@ -133,6 +141,8 @@ fn read(
         timeout_source: text(7).to_owned(),
         read_only: yes(8),
         schema: Rights { there: yes(9), create: yes(10) },
+        finds_words: yes(11),
+        trigrams: Some(text(12)).filter(|name| !name.is_empty()).map(str::to_owned),
         refuses_options,
     }
 }

@@ -25,6 +25,8 @@ fn look() -> PostgresLook {
         timeout_source: "client".to_owned(),
         read_only: false,
         schema: Rights { there: true, create: true },
+        finds_words: true,
+        trigrams: Some("public".to_owned()),
         refuses_options: false,
     }
 }
