@@ -10,6 +10,7 @@ use crate::config::Config;
 
 mod doctor;
 mod healthcheck;
+mod import;
 mod migrate;
 mod openapi;
 mod serve;
@@ -24,6 +25,7 @@ Examples:
   creatorvault token new --user ann       a token to try the API with
   creatorvault token check eyJhbGciOi…    why this server takes or refuses a token
   creatorvault doctor                     what is wrong with this set-up, and the cure
+  creatorvault import --from old.db       take the rows of an existing back end
 
 Exit codes: 0 done, 1 failed, 2 misused.";
 
@@ -49,6 +51,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Openapi(openapi::Openapi),
     Healthcheck(healthcheck::Healthcheck),
+    Import(import::Import),
 }
 
 /// Why a command failed: lines for people, each with the cure where there is one; none when all is said already.
@@ -78,6 +81,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor(command) => command.run(),
         Command::Openapi(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
+        Command::Import(command) => command.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

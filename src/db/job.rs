@@ -17,10 +17,12 @@ pub(super) struct Job {
     pub(super) deadline: Instant,
 }
 
-/// Who stands at `$1`; nobody, in the few statements of this module itself.
+/// Who stands at `$1`: the user of a verified token; one whom an admin command tells of ([`super::bulk`]); nobody, in the
+/// few statements of this module itself.
 #[derive(Debug, Clone)]
 pub(super) enum Owner {
     User(UserId),
+    Told(String),
     Nobody,
 }
 
@@ -28,6 +30,7 @@ impl Owner {
     pub(super) fn id(&self) -> Option<&str> {
         match self {
             Self::User(user) => Some(user.as_str()),
+            Self::Told(user) => Some(user),
             Self::Nobody => None,
         }
     }

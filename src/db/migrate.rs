@@ -208,16 +208,29 @@ fn next<'a>(way: Way, known: &'a [Migration], records: &[Record]) -> Result<Opti
     }
 }
 
-/// A table that a pending migration would make is there already.
+/// A table that a pending migration would make is there already: says the way out, and for rows that can be taken over
+/// the command that does it.
 fn foreign(table: &str, engine: Engine) -> DbError {
-    let cure = match engine {
-        Engine::Postgres => "set DATABASE_SCHEMA to a schema of its own, such as creatorvault",
-        Engine::Sqlite => "name another file in DATABASE_URL",
+    let name = table.rsplit('.').next().unwrap_or(table);
+    let old = format!("{}old_{name}", table.strip_suffix(name).unwrap_or_default());
+    let (other, there) = match engine {
+        Engine::Postgres => ("set DATABASE_SCHEMA=creatorvault", format!("--table {table}")),
+        Engine::Sqlite => ("name another file in DATABASE_URL", format!("--from FILE --table {table}")),
     };
-    DbError::Fault(format!(
-        "the table {table} is there already, and these migrations did not make it (another back end's?): {cure}, or \
-         rename that table"
-    ))
+    let mut text = format!(
+        "the table {table} is there already, and these migrations did not make it (another back end's?): rename it \
+         (`alter table {table} rename to old_{name}`) or {other}"
+    );
+    let kind = match name {
+        "tasks" => "",
+        "ideas" => " --as ideas",
+        _ => return DbError::Fault(text),
+    };
+    text.push_str(&format!(
+        "; then run `creatorvault migrate up`, and take its rows over with `creatorvault import{kind} --table {old}` \
+         (or `{there}`)"
+    ));
+    DbError::Fault(text)
 }
 
 #[cfg(test)]

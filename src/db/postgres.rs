@@ -11,7 +11,7 @@ use super::job::{Job, Owner};
 use super::text::Texts;
 use super::{DbError, Engine, Plan, Row, Statement};
 
-mod batch;
+pub(super) mod batch;
 pub(super) mod cell;
 pub(super) mod connector;
 mod exclusive;

@@ -14,7 +14,7 @@ use super::{DbError, Engine, Row};
 pub(super) mod connection;
 mod limit;
 mod readers;
-mod run;
+pub(super) mod run;
 mod writer;
 
 use readers::Readers;

@@ -12,6 +12,7 @@ use crate::config::{Environment, Reader};
 use crate::field::timestamp::Timestamp;
 
 mod behaviour;
+mod bulk;
 mod pgbouncer;
 mod postgres;
 mod proxy;

@@ -13,6 +13,7 @@ mod faults;
 mod fields;
 mod found;
 mod ids;
+mod import;
 mod isolation;
 mod keys;
 mod kills;

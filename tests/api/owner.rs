@@ -1,7 +1,7 @@
 //! No statement without its owner. What PostgreSQL is sent is heard on the wire, word for word, and read; what is sent
 //! to SQLite cannot be heard, and is held by `twins`, which does not look at texts but at what they do.
 
-use crate::harness::{Engine, Spy, World, test_server};
+use crate::harness::{Engine, Old, Spy, World, command, test_server};
 use crate::twins::everything_once;
 
 const TABLES: [&str; 7] =
@@ -22,6 +22,35 @@ async fn every_statement_has_its_owner(engine: Engine, server: &str) {
     let world = World::open(engine, &[("DATABASE_URL", &url)]).await;
     everything_once(&world, async || {}).await;
     world.user("ann").delete("/api/v1/users/me").await.is(204);
+    let read = read_all(&world, &spy).await;
+    assert!(read >= 100, "read only {read} statements");
+}
+
+/// An admin command has no token's user; whom it tells of stands at `$1` all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_sends_no_statement_without_an_owner() {
+    let (spy, url) = Spy::before(&test_server("TEST_POSTGRES_URL")).await;
+    let world = World::open(Engine::Postgres, &[]).await;
+    for old in Old::both().await {
+        let rows = "create table rows (id integer, user_id text, title text, tags text); \
+                    insert into rows values (1, 'ann', 'a', 'x,y'), (2, 'bob', 'b', 'z'), (3, 'bob', '', '')";
+        old.run(rows, rows).await;
+        for (kind, more) in
+            [("tasks", "--dry-run"), ("tasks", "--map=priority="), ("ideas", "--map=priority=")]
+        {
+            let from = old.url();
+            let args = ["import", "--from", &from, "--table", "rows", "--as", kind, more];
+            let ran = command(&world, &args).env("DATABASE_URL", &url).output().expect("the binary runs");
+            assert_eq!(ran.status.code(), Some(1), "one row is refused: {ran:?}");
+        }
+    }
+    assert_eq!(world.user("bob").ideas().titles("tags=z").await, ["b"]);
+    let read = read_all(&world, &spy).await;
+    assert!(read >= 12, "read only {read} statements");
+}
+
+/// Reads every statement that was sent, and says how many were about our tables.
+async fn read_all(world: &World, spy: &Spy) -> usize {
     let behind = world.behind().await;
     let schema = format!("\"{}\".", behind.schema().expect("PostgreSQL has schemas"));
     let mut read = 0;
@@ -38,7 +67,7 @@ async fn every_statement_has_its_owner(engine: Engine, server: &str) {
             panic!("{fault}: {words}");
         }
     }
-    assert!(read >= 100, "read only {read} statements");
+    read
 }
 
 /// Every one of our tables that a statement reads, changes or inserts into, with the word before it.

@@ -21,21 +21,21 @@ const SLOW: Duration = Duration::from_millis(500);
 
 /// A statement with everything that it needs to be sent.
 #[derive(Debug)]
-pub(super) struct Query<'a> {
-    pub(super) text: Arc<str>,
-    pub(super) params: Vec<Param<'a>>,
+pub(in crate::db) struct Query<'a> {
+    pub(in crate::db) text: Arc<str>,
+    pub(in crate::db) params: Vec<Param<'a>>,
 }
 
 /// Why a statement failed.
 #[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) error: Error,
+pub(in crate::db) struct Failed {
+    pub(in crate::db) error: Error,
     /// Whether the server had said that the statement was complete, so that only its commit was left.
-    pub(super) complete: bool,
+    pub(in crate::db) complete: bool,
 }
 
 impl<'a> Query<'a> {
-    pub(super) fn new(text: Arc<str>, owner: &'a Owner, values: &'a [Value]) -> Self {
+    pub(in crate::db) fn new(text: Arc<str>, owner: &'a Owner, values: &'a [Value]) -> Self {
         Self { text, params: cell::params(owner, values) }
     }
 
@@ -46,7 +46,7 @@ impl<'a> Query<'a> {
 
     /// Refuses parameters that would not encode, before anything of their transaction is sent: a statement missing
     /// from the middle of a pipeline would not stop the commit behind it.
-    pub(super) fn check(&self, prepared: Option<&Statement>) -> Result<(), DbError> {
+    pub(in crate::db) fn check(&self, prepared: Option<&Statement>) -> Result<(), DbError> {
         let encodes =
             self.params.iter().all(|param| param.encodes()) && self.params.len() <= usize::from(u16::MAX);
         let kinds = self.params.iter().map(|param| param.kind());
@@ -58,7 +58,7 @@ impl<'a> Query<'a> {
     }
 
     /// Runs it under its name, or without one where `prepared` is none.
-    pub(super) async fn run(
+    pub(in crate::db) async fn run(
         &self,
         client: &Client,
         prepared: Option<&Statement>,
@@ -114,7 +114,7 @@ async fn read_named(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Erro
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Runs futures together, each polled first in its turn: what they send on one connection goes out in this order.
-pub(super) async fn in_order<F: Future + ?Sized>(mut futures: Vec<Pin<Box<F>>>) -> Vec<F::Output> {
+pub(in crate::db) async fn in_order<F: Future + ?Sized>(mut futures: Vec<Pin<Box<F>>>) -> Vec<F::Output> {
     let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
         let mut waiting = false;

@@ -17,7 +17,7 @@ const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 /// One parameter as it is bound: the owner at `$1`, then the statement's own.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Param<'a> {
+pub(in crate::db) enum Param<'a> {
     Owner(&'a str),
     Value(&'a Value),
 }

@@ -86,7 +86,7 @@ fn write_ahead_log(connection: &Connection) -> Result<String, Error> {
 }
 
 /// A connection that cannot write.
-pub(super) fn open_for_reading(path: &Path, busy: Duration) -> Result<Connection, Error> {
+pub(in crate::db) fn open_for_reading(path: &Path, busy: Duration) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy)?;

@@ -86,7 +86,12 @@ pub(super) fn steps(connection: &Connection, job: &Job, texts: &[Arc<str>]) -> R
 }
 
 /// Runs one statement with the owner at `?1` and the parameters behind it.
-fn query(connection: &Connection, text: &str, owner: &Owner, params: &[Value]) -> Result<Vec<Row>, Error> {
+pub(in crate::db) fn query(
+    connection: &Connection,
+    text: &str,
+    owner: &Owner,
+    params: &[Value],
+) -> Result<Vec<Row>, Error> {
     let mut statement = connection.prepare_cached(text)?;
     let own = usize::from(owner.id().is_some());
     if statement.parameter_count() != own + params.len() {
@@ -102,8 +107,26 @@ fn query(connection: &Connection, text: &str, owner: &Owner, params: &[Value]) -
     let mut found = Vec::new();
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next()? {
-        let cells = (0..columns).map(|i| row.get::<_, Cell>(i)).collect::<Result<Vec<_>, _>>()?;
-        found.push(Row::from(cells));
+        found.push(read(row, columns)?);
     }
     Ok(found)
+}
+
+/// A row of so many columns.
+pub(in crate::db) fn read(row: &rusqlite::Row<'_>, columns: usize) -> Result<Row, Error> {
+    (0..columns).map(|i| row.get_ref(i).map(cell)).collect::<Result<Vec<_>, _>>().map(Row::from)
+}
+
+/// A value given away. SQLite keeps whatever bytes it is handed as text; what is not UTF-8 stays bytes, which no reader
+/// of texts takes.
+fn cell(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(int) => Cell::Integer(int),
+        ValueRef::Real(real) => Cell::Real(real),
+        ValueRef::Text(bytes) => {
+            String::from_utf8(bytes.to_vec()).map_or_else(|odd| Cell::Blob(odd.into_bytes()), Cell::Text)
+        }
+        ValueRef::Blob(bytes) => Cell::Blob(bytes.to_vec()),
+    }
 }

@@ -88,6 +88,11 @@ impl World {
         self.home.behind().await
     }
 
+    /// The variables with which a command reaches the same database.
+    pub(crate) fn vars(&self) -> Vec<(String, String)> {
+        self.home.vars(self.engine)
+    }
+
     /// Someone without a token.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::new("GET", path)).await

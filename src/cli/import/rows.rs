@@ -1,0 +1,284 @@
+//! Every statement of an import on our tables. Each is about one user, who stands at `$1`: a token has named nobody
+//! here, the source has.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::Kind;
+use super::people::{People, Person};
+use super::read::{Incoming, State};
+use super::report::Refusal;
+use crate::db::bulk::{Access, Batch, Errand, Sink};
+use crate::db::draft::Draft;
+use crate::db::{DbError, Plan, Row, Value};
+use crate::field::choice::Choice;
+use crate::field::text::fold;
+use crate::field::timestamp::Timestamp;
+
+/// Where rows of a kind live.
+struct Tables {
+    rows: &'static str,
+    tags: &'static str,
+    /// The column that names the row beside a tag.
+    owner: &'static str,
+    /// Every column of a new row that begins as `(user_id, `, `$1`.
+    columns: &'static str,
+}
+
+static TASKS: Tables = Tables {
+    rows: "@tasks",
+    tags: "@task_tags",
+    owner: "task_id",
+    columns: "id, title, title_fold, description, description_fold, priority, tags, due_date, created_at, updated_at, \
+              number, completed, completed_at",
+};
+
+static IDEAS: Tables = Tables {
+    rows: "@ideas",
+    tags: "@idea_tags",
+    owner: "idea_id",
+    columns: "id, title, title_fold, notes, notes_fold, priority, tags, due_date, created_at, updated_at, stage",
+};
+
+impl Tables {
+    fn of(kind: Kind) -> &'static Self {
+        match kind {
+            Kind::Tasks => &TASKS,
+            Kind::Ideas => &IDEAS,
+        }
+    }
+}
+
+/// What became of the rows of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) taken: u64,
+    pub(super) there: u64,
+    pub(super) refused: Vec<Refusal>,
+    /// Users whose row was made, or would be.
+    pub(super) users: Vec<String>,
+    pub(super) notes: Vec<&'static str>,
+}
+
+/// Takes rows into the tables, in one transaction; with [`Access::Look`] it only finds out what would become of them.
+///
+/// # Errors
+/// What the database says: no row of the batch was taken then.
+pub(super) async fn take(
+    sink: &mut Sink,
+    kind: Kind,
+    rows: Vec<Incoming>,
+    people: &People,
+    access: Access,
+) -> Result<Taken, DbError> {
+    let tables = Tables::of(kind);
+    let users = by_user(rows);
+    let mut batch = sink.begin(access).await?;
+    let known = look(&mut batch, tables, &users, people, access).await?;
+    let mut taken = Taken::default();
+    let mut errands = Vec::new();
+    for ((user, rows), (mut known, new)) in users.into_iter().zip(known) {
+        taken.users.extend(new.then(|| user.clone()));
+        let next = known.next;
+        let rows: Vec<Incoming> =
+            rows.into_iter().filter_map(|row| known.judge(row, kind, &mut taken)).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        errands.push(insert(tables, &user, &rows));
+        errands.extend(tag(tables, &user, &rows));
+        errands.extend((known.next > next).then(|| count(&user, known.next)));
+    }
+    if access == Access::Look {
+        return Ok(taken);
+    }
+    batch.run(&errands).await?;
+    batch.commit().await?;
+    Ok(taken)
+}
+
+/// The rows of each user, in the order of their ids: two imports that lock the same users wait for each other in one
+/// order.
+fn by_user(rows: Vec<Incoming>) -> BTreeMap<String, Vec<Incoming>> {
+    let mut users: BTreeMap<String, Vec<Incoming>> = BTreeMap::new();
+    for row in rows {
+        users.entry(row.user.clone()).or_default().push(row);
+    }
+    users
+}
+
+/// What the tables hold already of one user.
+#[derive(Debug)]
+struct Known {
+    next: i64,
+    ids: HashMap<Uuid, Timestamp>,
+    numbers: HashSet<i64>,
+}
+
+/// Asks what the tables hold of the users and of these rows, and whether each user is new. Writing, it makes the users'
+/// rows that are missing, and holds them until the transaction ends: so nobody else takes a number meanwhile.
+async fn look(
+    batch: &mut Batch<'_>,
+    tables: &Tables,
+    users: &BTreeMap<String, Vec<Incoming>>,
+    people: &People,
+    access: Access,
+) -> Result<Vec<(Known, bool)>, DbError> {
+    let engine = batch.engine();
+    let questions = |(user, rows): (&String, &Vec<Incoming>)| match access {
+        Access::Look => [person(user, ""), ids(tables, user, rows), numbers(user, rows), nothing(user)],
+        Access::Change => {
+            let (ids, numbers) = (ids(tables, user, rows), numbers(user, rows));
+            [make(user, rows, people), person(user, engine.for_update()), ids, numbers]
+        }
+    };
+    let errands: Vec<Errand> = users.iter().flat_map(questions).collect();
+    let answers = batch.run(&errands).await?;
+    let read = |answers: &[Vec<Row>]| -> Result<(Known, bool), DbError> {
+        let [a, b, c, d] = answers else { return Err(DbError::Fault("an answer is missing".to_owned())) };
+        let (person, ids, numbers, made) = match access {
+            Access::Look => (a, b, c, a.is_empty()),
+            Access::Change => (b, c, d, !a.is_empty()),
+        };
+        if access == Access::Change && person.is_empty() {
+            return Err(DbError::Unavailable("a user was erased meanwhile".to_owned()));
+        }
+        let next = person.first().map_or(Ok(1), |row| row.int(0))?;
+        let ids = ids.iter().map(|row| Ok((row.uuid(0)?, row.time(1)?))).collect::<Result<_, DbError>>()?;
+        let numbers = numbers.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+        Ok((Known { next, ids, numbers }, made))
+    };
+    answers.chunks(4).map(read).collect()
+}
+
+impl Known {
+    /// The row with its number, if it is to be made; what becomes of it otherwise is written down.
+    fn judge(&mut self, mut row: Incoming, kind: Kind, taken: &mut Taken) -> Option<Incoming> {
+        let refuse = |field: &str, rule: &str| Refusal::of(Some(&row.label), field, rule);
+        match self.ids.get(&row.id) {
+            // The API never changes when a row was made: another time is another row.
+            Some(made) if row.dated && *made != row.created_at => {
+                taken
+                    .refused
+                    .push(refuse("id", "another row of this user has this id, made at another time"));
+                return None;
+            }
+            Some(_) => {
+                taken.there += 1;
+                return None;
+            }
+            None => {}
+        }
+        if kind == Kind::Tasks {
+            let number = row.number.unwrap_or(self.next);
+            if !self.numbers.insert(number) && row.number.is_some() {
+                taken.refused.push(refuse("id", "another task of this user has this number"));
+                return None;
+            }
+            self.next = self.next.max(number + 1);
+            row.number = Some(number);
+        }
+        self.ids.insert(row.id, row.created_at);
+        taken.taken += 1;
+        taken.notes.append(&mut row.notes);
+        Some(row)
+    }
+}
+
+fn errand(user: &str, draft: Draft) -> Errand {
+    Errand { user: user.to_owned(), statement: draft.finish(Plan::Fresh) }
+}
+
+/// The user's row, made when the oldest of these rows was.
+fn make(user: &str, rows: &[Incoming], people: &People) -> Errand {
+    let Person { email, name } = people.get(user);
+    let oldest = rows.iter().map(|row| row.created_at).min();
+    let mut draft = Draft::new("insert into @users (id, email, name, created_at, updated_at) values ($1, ");
+    draft.bind_all([Value::Text(email), Value::Text(name), Value::Time(oldest), Value::Time(oldest)]);
+    draft.push(") on conflict (id) do nothing returning id");
+    errand(user, draft)
+}
+
+fn person(user: &str, lock: &str) -> Errand {
+    let mut draft = Draft::new("select next_task from @users where id = $1");
+    draft.push(lock);
+    errand(user, draft)
+}
+
+fn ids(tables: &Tables, user: &str, rows: &[Incoming]) -> Errand {
+    let mut draft = Draft::new("select id, created_at from ");
+    draft.push(tables.rows).push(" where user_id = $1 and id in (");
+    draft.bind_all(rows.iter().map(|row| Value::Uuid(row.id))).push(")");
+    errand(user, draft)
+}
+
+/// Which of the numbers are another task's. Ideas have none, and no task has the number 0.
+fn numbers(user: &str, rows: &[Incoming]) -> Errand {
+    let mut draft = Draft::new("select number from @tasks where user_id = $1 and number in (");
+    let numbers = rows.iter().filter_map(|row| row.number).chain([0]);
+    draft.bind_all(numbers.map(Value::Int)).push(")");
+    errand(user, draft)
+}
+
+/// Keeps the count of questions the same.
+fn nothing(user: &str) -> Errand {
+    errand(user, Draft::new("select id from @users where id = $1 and 1 = 0"))
+}
+
+fn insert(tables: &Tables, user: &str, rows: &[Incoming]) -> Errand {
+    let mut draft = Draft::new("insert into ");
+    draft.push(tables.rows).push(" (user_id, ").push(tables.columns).push(") values ");
+    for (at, row) in rows.iter().enumerate() {
+        draft.push(if at == 0 { "($1, " } else { ", ($1, " }).bind_all(values(row)).push(")");
+    }
+    errand(user, draft)
+}
+
+/// The values of a row's columns, in the order of [`Tables::columns`].
+fn values(row: &Incoming) -> Vec<Value> {
+    let text = |text: &str| Value::Text(Some(text.to_owned()));
+    let mut values = vec![
+        Value::Uuid(row.id),
+        text(&row.title),
+        text(&fold(&row.title)),
+        Value::Text(row.text.clone()),
+        Value::Text(row.text.as_deref().map(fold)),
+        text(row.priority.as_str()),
+        Value::Tags(row.tags.clone()),
+        Value::Time(row.due_date),
+        Value::Time(Some(row.created_at)),
+        Value::Time(Some(row.updated_at)),
+    ];
+    match row.state {
+        State::Task { completed_at } => values.extend([
+            Value::Int(row.number.unwrap_or_default()),
+            Value::Bool(completed_at.is_some()),
+            Value::Time(completed_at),
+        ]),
+        State::Idea(stage) => values.push(text(stage.as_str())),
+    }
+    values
+}
+
+/// The tags beside the rows; none where there are none.
+fn tag(tables: &Tables, user: &str, rows: &[Incoming]) -> Option<Errand> {
+    let mut draft = Draft::new("insert into ");
+    draft.push(tables.tags).push(" (user_id, tag, ").push(tables.owner).push(") values ");
+    let mut separator = "($1, ";
+    for row in rows {
+        for tag in &row.tags {
+            draft.push(separator).bind_all([Value::Text(Some(tag.clone())), Value::Uuid(row.id)]).push(")");
+            separator = ", ($1, ";
+        }
+    }
+    (separator != "($1, ").then(|| errand(user, draft))
+}
+
+/// The number of the user's next task.
+fn count(user: &str, next: i64) -> Errand {
+    let mut draft = Draft::new("update @users set next_task = ");
+    let next = draft.param(Value::Int(next));
+    draft.push(&next).push(" where id = $1 and next_task < ").push(&next);
+    errand(user, draft)
+}

@@ -1,0 +1,110 @@
+//! The admin commands' door, on both engines.
+
+use super::*;
+use crate::db::bulk::{Access, Errand, Sink, Source};
+
+fn errand(user: &str, statement: Statement) -> Errand {
+    Errand { user: user.to_owned(), statement }
+}
+
+async fn source(bed: &Bed) -> Source {
+    Source::open(&bed.config.url, &bed.config).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_stays_whole_or_not_at_all() {
+    everywhere(async |bed| {
+        let mut sink = Sink::open(&bed.config).await.unwrap();
+        assert_eq!(sink.engine(), bed.db.engine());
+        let mut batch = sink.begin(Access::Change).await.unwrap();
+        let two = [errand("ann", insert("a", 1)), errand("bob", insert("b", 2))];
+        let answers = batch.run(&two).await.unwrap();
+        assert_eq!(answers[1][0].text(0).unwrap(), "b");
+        batch.commit().await.unwrap();
+        // One that is let go of, and one of which a part fails.
+        let mut batch = sink.begin(Access::Change).await.unwrap();
+        batch.run(&[errand("ann", insert("dropped", 1))]).await.unwrap();
+        let mut batch = sink.begin(Access::Change).await.unwrap();
+        batch.run(&[errand("ann", insert("first", 1))]).await.unwrap();
+        assert!(batch.run(&[errand("ann", insert("too great", 1_000))]).await.is_err());
+        assert!(batch.commit().await.is_err());
+        let mut batch = sink.begin(Access::Change).await.unwrap();
+        batch.run(&[errand("ann", insert("last", 1))]).await.unwrap();
+        batch.commit().await.unwrap();
+        assert_eq!(
+            (bed.names("ann").await, bed.names("bob").await),
+            (vec!["a".into(), "last".into()], vec!["b".into()])
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_look_and_a_source_change_nothing() {
+    everywhere(async |bed| {
+        let mut sink = Sink::open(&bed.config).await.unwrap();
+        let mut batch = sink.begin(Access::Look).await.unwrap();
+        assert!(batch.run(&[errand("ann", insert("a", 1))]).await.is_err());
+        assert!(source(bed).await.rows("delete from @things returning name").await.is_err());
+        // The sink writes again after a look.
+        let mut batch = sink.begin(Access::Change).await.unwrap();
+        batch.run(&[errand("ann", insert("b", 1))]).await.unwrap();
+        batch.commit().await.unwrap();
+        assert_eq!(bed.names("ann").await, ["b"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_walk_gives_every_row_once_while_others_write() {
+    everywhere(async |bed| {
+        let mut sink = Sink::open(&bed.config).await.unwrap();
+        let mut batch = sink.begin(Access::Change).await.unwrap();
+        let rows: Vec<_> = (0..25).map(|n| errand("ann", insert(&format!("{n:02}"), 0))).collect();
+        batch.run(&rows).await.unwrap();
+        batch.commit().await.unwrap();
+        let source = source(bed).await;
+        for at_once in [1, 10, 25, 100] {
+            let mut walk =
+                source.walk("select name from @things where n = 0 order by name", at_once).await.unwrap();
+            let mut names = Vec::new();
+            loop {
+                let rows = walk.next().await.unwrap();
+                if rows.is_empty() {
+                    break;
+                }
+                assert!(rows.len() <= at_once);
+                names.extend(rows.iter().map(|row| row.text(0).unwrap()));
+                // What is written meanwhile, through the same file or server.
+                let mut batch = sink.begin(Access::Change).await.unwrap();
+                batch.run(&[errand("bob", insert(&format!("{at_once} {}", names.len()), 1))]).await.unwrap();
+                batch.commit().await.unwrap();
+            }
+            assert_eq!(names, (0..25).map(|n| format!("{n:02}")).collect::<Vec<_>>());
+            assert!(walk.next().await.unwrap().is_empty());
+        }
+        // A walk that is broken off holds up nobody.
+        for _ in 0..2 {
+            let mut walk = source.walk("select name from @things", 1).await.unwrap();
+            assert_eq!(walk.next().await.unwrap().len(), 1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = settings(&[]);
+    let nowhere = DatabaseUrl::Sqlite(folder.path().join("nowhere.db"));
+    let text = Source::open(&nowhere, &config).await.unwrap_err().to_string();
+    assert!(text.contains("there is no file") && !folder.path().join("nowhere.db").exists(), "{text}");
+    let odd = folder.path().join("odd.db");
+    std::fs::write(&odd, "canary ".repeat(500)).unwrap();
+    let error = Source::open(&DatabaseUrl::Sqlite(odd), &config).await.unwrap_err();
+    assert!(matches!(&error, DbError::Fault(text) if text.contains("not a database")), "{error}");
+    let down = settings(&[("DATABASE_URL", "postgresql://ann:canary@127.0.0.1:1/d")]);
+    let error = Source::open(&down.url, &down).await.unwrap_err();
+    assert!(matches!(error, DbError::Unavailable(_)) && !error.to_string().contains("canary"), "{error}");
+    assert!(Sink::open(&down).await.is_err());
+}

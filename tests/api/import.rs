@@ -1,0 +1,6 @@
+//! `creatorvault import`: rows of other back ends, of either engine, into either engine, seen through the API afterwards.
+
+mod long;
+mod refusals;
+mod same;
+mod shapes;
