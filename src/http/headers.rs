@@ -2,11 +2,11 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use http::Method;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
+use http::{Method, StatusCode};
 
 use super::around::Around;
 
@@ -66,8 +66,13 @@ impl Around for SecurityHeaders {
     }
 
     fn outward(&self, kind: Kind, mut response: Response) -> Response {
+        let status = response.status();
         let headers = response.headers_mut();
         headers.reserve(10);
+        if status == StatusCode::NOT_MODIFIED {
+            // It would be the length of what is not sent (RFC 9110, section 8.6), and that is not 0.
+            headers.remove(CONTENT_LENGTH);
+        }
         for (name, value) in ALWAYS {
             headers.insert(name, HeaderValue::from_static(value));
         }

@@ -13,6 +13,8 @@ on_both!(
     a_batch_asks_for_conditions_where_they_are_required,
     others_rows_are_out_of_reach,
     a_hundred_and_no_more,
+    a_batch_may_be_answered_short,
+    a_row_touched_many_times_is_kept_once,
 );
 
 on_both_and_pooled!(batches_across_each_other_all_end);
@@ -328,5 +330,44 @@ async fn batches_across_each_other_all_end(world: &World) {
         for id in &ids {
             assert_eq!(resource.read(id).await.is(200)["version"], 21);
         }
+    }
+}
+
+async fn a_batch_may_be_answered_short(world: &World) {
+    let ann = world.user("ann");
+    for resource in both(&ann) {
+        let operations =
+            json!([{"op": "create", "data": {"title": "A"}}, {"op": "create", "data": {"title": "B"}}]);
+        let request =
+            Request::new("POST", format!("{}/batch", resource.base)).header("Prefer", "return=minimal");
+        let answer = ann.send(request.json(&json!({ "operations": operations }))).await;
+        let told = answer.is(200);
+        assert_eq!(answer.listed("preference-applied"), ["return=minimal"]);
+        for result in told["results"].as_array().expect("results") {
+            let read = resource.read(&result["data"]["id"]).await;
+            assert_eq!(result["etag"], read.header("etag").expect("an ETag"));
+            assert_eq!(result["data"].as_object().expect("an object").len(), 1, "{result}");
+        }
+    }
+}
+
+async fn a_row_touched_many_times_is_kept_once(world: &World) {
+    let ann = world.user("ann");
+    for resource in both(&ann) {
+        let long = resource.long_text();
+        let row = resource.create(json!({"title": "A", (long): "x".repeat(5_000)})).await.is(201);
+        let same = json!({"op": "update", "id": row["id"], "data": {}});
+        let body = json!({"operations": vec![same; 100]});
+        let send = || {
+            let request = Request::new("POST", format!("{}/batch", resource.base));
+            ann.send(request.header("Idempotency-Key", &resource.base).json(&body))
+        };
+        let first = send().await;
+        assert_eq!(statuses(&first.is(200)), [200; 100]);
+        let (again, behind) = (send().await, world.behind().await);
+        assert_eq!((again.header("idempotency-replayed"), &again.body), (Some("true"), &first.body));
+        assert_eq!(behind.number("select count(*) from @idempotency_texts").await, 1);
+        resource.delete(&row["id"]).await;
+        assert!(!send().await.text().contains("xxx"));
     }
 }

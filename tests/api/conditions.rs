@@ -100,6 +100,7 @@ async fn what_a_client_has_already_is_not_sent_again(world: &World) {
                 answer.is(304);
                 assert_eq!(answer.header("etag"), Some(tag.as_str()), "{method} {known}");
                 assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
+                assert_eq!(answer.header("content-length"), None, "{method}: of what is not sent");
             }
             for other in ["\"x\"", &tag.replace("-1\"", "-2\""), "", "nonsense"] {
                 let request = Request::new(method, resource.path(&id)).header("If-None-Match", other);

@@ -1,9 +1,11 @@
 //! The same request again under its key: done once, answered again, for a day, whichever server it comes to.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Request, Resource, User, World, on_both, on_both_and_pooled};
+use crate::harness::{Answer, Engine, Request, Resource, User, World, on_both, on_both_and_pooled};
 
 on_both!(
     a_repeated_request_gets_the_same_answer,
@@ -17,6 +19,8 @@ on_both!(
     erasing_oneself_erases_the_keys,
     two_users_may_have_the_same_key,
     a_short_answer_is_repeated_short,
+    a_key_is_judged_after_the_body,
+    outlived_keys_of_two_writes_are_in_nobodys_way,
 );
 
 on_both_and_pooled!(twenty_at_once_make_one_row);
@@ -236,4 +240,87 @@ async fn a_short_answer_is_repeated_short(world: &World) {
     assert_eq!(said(&again), said(&first));
     assert_eq!(again.body.len(), 0);
     assert_eq!(again.listed("preference-applied"), ["return=minimal"]);
+}
+
+async fn a_key_is_judged_after_the_body(world: &World) {
+    let ann = world.user("ann");
+    for key in ["", "good"] {
+        let post = |content_type: &str, body: String| {
+            let request = Request::new("POST", ann.tasks().base).header("Idempotency-Key", key);
+            ann.send(request.header("Content-Type", content_type).body(body))
+        };
+        post("text/plain", "{}".to_owned()).await.is(415);
+        post("text/plain", "x".repeat(2 << 20)).await.is(415);
+        post("application/json", "x".repeat(2 << 20)).await.is(413);
+        post("application/json", "{".to_owned()).await.is(400);
+        post("application/json", "{}".to_owned()).await.is(422);
+    }
+    // What reads no body minds none.
+    let id = ann.tasks().create(json!({"title": "A"})).await.is(201)["id"].clone();
+    let complete = Request::new("POST", format!("{}/complete", ann.tasks().path(&id)));
+    ann.send(complete.header("Idempotency-Key", "good").body("x".repeat(2 << 20))).await.is(200);
+}
+
+async fn outlived_keys_of_two_writes_are_in_nobodys_way(world: &World) {
+    let ann = world.user("ann");
+    for i in 0..50 {
+        post(&ann, &ann.tasks(), &format!("old {i}"), json!({"title": "A"})).await.is(201);
+    }
+    world.behind().await.age_keys(25).await;
+    let answers = join_all((0..10).map(|i| {
+        let (ann, key) = (&ann, format!("new {i}"));
+        async move { post(ann, &ann.ideas(), &key, json!({"title": "B"})).await }
+    }))
+    .await;
+    for answer in answers {
+        answer.is(201);
+    }
+    assert_eq!(world.behind().await.number("select count(*) from @idempotency_keys").await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_request_waits_two_seconds_for_the_first_postgres() {
+    second_waits(Engine::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_request_waits_two_seconds_for_the_first_postgres_pooled() {
+    second_waits(Engine::Pooled).await;
+}
+
+/// The first one, on another server say, has taken the key and not come to an end. SQLite has one writer at a time, so
+/// nothing is ever seen half done there.
+async fn second_waits(engine: Engine) {
+    let world = World::open(engine, &[]).await;
+    let ann = world.user("ann");
+    ann.tasks().create(json!({"title": "There"})).await.is(201);
+    let (first, body) = (world.behind().await, json!({"title": "Once"}));
+    first.begin().await;
+    first
+        .run("insert into @idempotency_keys (user_id, key, fingerprint, created_at) values ('ann', 'k', 'x', now())")
+        .await;
+    let asked = Instant::now();
+    let answer = post(&ann, &ann.tasks(), "k", body.clone()).await;
+    let waited = asked.elapsed();
+    answer.refuses(409, "A request with this Idempotency-Key is still running, please try again");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert!(waited >= Duration::from_millis(1_900) && waited < Duration::from_secs(4), "{waited:?}");
+    // Other keys go on meanwhile, and this one as soon as the first has gone.
+    post(&ann, &ann.tasks(), "l", body.clone()).await.is(201);
+    let tasks = ann.tasks();
+    let (answer, ()) = tokio::join!(post(&ann, &tasks, "k", body.clone()), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        first.run("rollback").await;
+    });
+    answer.is(201);
+    assert_eq!(answer.header("idempotency-replayed"), None);
+    // A row that somebody holds is waited for as without a key.
+    let complete = format!("{}/complete", ann.tasks().path(&json!(1)));
+    first.begin().await;
+    first.run("select id from @tasks where user_id = 'ann' and number = 1 for update").await;
+    let (answer, ()) = tokio::join!(keyed(&ann, "c", "PATCH", &complete, None), async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        first.run("rollback").await;
+    });
+    assert_eq!(answer.is(200)["completed"], true);
 }

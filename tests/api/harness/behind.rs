@@ -65,6 +65,11 @@ impl Behind {
         }
     }
 
+    /// Begins a transaction that only `run` of this connection goes on with; PostgreSQL alone has several at once.
+    pub(crate) async fn begin(&self) {
+        self.run("begin").await;
+    }
+
     /// Has all kept answers be as many hours old.
     pub(crate) async fn age_keys(&self, hours: i64) {
         let then = match self {

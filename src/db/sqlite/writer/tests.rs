@@ -1,6 +1,6 @@
 use super::*;
 use crate::auth::user_id::UserId;
-use crate::db::{Plan, Statement, Step, Value, When};
+use crate::db::{Judge, Plan, Statement, Step, Value, Verdict, When};
 
 fn write(sql: &'static str, params: Vec<Value>) -> (Write, oneshot::Receiver<Answer>) {
     let (answer, answered) = oneshot::channel();
@@ -69,6 +69,39 @@ fn a_commit_that_fails_answers_everybody_with_unavailable() {
     let (fine, mut third) = write(INSERT, text(10));
     desk.group(vec![fine]);
     assert!(third.try_recv().unwrap().is_ok());
+}
+
+#[test]
+fn what_was_undone_after_a_look_at_the_group_is_true_only_with_the_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = desk(&folder);
+    desk.connection
+        .execute_batch("create table p (id integer primary key); create table c (id integer references p deferrable initially deferred)")
+        .unwrap();
+    // It sees the row of the first, and changes nothing.
+    let judged = |sql: &'static str| {
+        let (mut write, answer) = write(sql, Vec::new());
+        write.job.judge = Some(Judge::new(|_| Ok(Verdict::RollBack)));
+        (write, answer)
+    };
+    let (seen, orphan) = ("select text from t where owner = ?1", "insert into c select 7 where ?1 = ?1");
+    for (third, kept) in [(orphan, false), ("delete from t where owner <> ?1", true)] {
+        let (first, mut made) = write(INSERT, text(10));
+        let (second, mut told) = judged(seen);
+        let (last, mut done) = write(third, Vec::new());
+        desk.group(vec![first, second, last]);
+        assert_eq!(made.try_recv().unwrap().is_ok(), kept);
+        assert_eq!(done.try_recv().unwrap().is_ok(), kept);
+        match told.try_recv().unwrap() {
+            Ok(rows) => assert!(kept && rows[0].len() == 1, "told of a row that nobody has"),
+            Err(error) => assert!(!kept && matches!(error, DbError::Unavailable(_)), "{error}"),
+        }
+    }
+    // Alone there is nobody to wait for.
+    let (alone, mut told) = judged(seen);
+    desk.group(vec![alone]);
+    assert_eq!(told.try_recv().unwrap().unwrap()[0].len(), 1);
+    assert!(desk.connection.is_autocommit());
 }
 
 #[test]
