@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 
+mod copy;
 mod doctor;
 mod healthcheck;
 mod import;
@@ -24,6 +25,7 @@ Examples:
   creatorvault migrate status             which migrations the database has
   creatorvault token new --user ann       a token to try the API with
   creatorvault token check eyJhbGciOi…    why this server takes or refuses a token
+  creatorvault copy --from sqlite://data/creatorvault.db --to postgresql://…    move up to PostgreSQL
   creatorvault doctor                     what is wrong with this set-up, and the cure
   creatorvault import --from old.db       take the rows of an existing back end
 
@@ -50,6 +52,7 @@ enum Command {
     Token(token::Token),
     Doctor(doctor::Doctor),
     Openapi(openapi::Openapi),
+    Copy(copy::Copy),
     Healthcheck(healthcheck::Healthcheck),
     Import(import::Import),
 }
@@ -70,8 +73,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come this way too, and are no misuse.
-            drop(error.print());
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            if !error.use_stderr() {
+                drop(error.print());
+                return ExitCode::SUCCESS;
+            }
+            let text = error.render();
+            match without_logins(&text.to_string()) {
+                Some(masked) => complain(masked.trim_end()),
+                None => drop(error.print()),
+            }
+            return ExitCode::from(2);
         }
     };
     let done = match cli.command.unwrap_or(Command::Serve(serve::Serve {})) {
@@ -80,6 +91,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Openapi(command) => command.run(),
+        Command::Copy(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Import(command) => command.run(),
     };
@@ -108,6 +120,23 @@ fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
         .block_on(work)
 }
 
+/// The text without the logins and the keys of the URLs in it, one on a line; none when there is no URL that has any.
+fn without_logins(text: &str) -> Option<String> {
+    let masked = |line: &str| {
+        let (before, after) = line.split_once("://")?;
+        let (login, after) = after.rsplit_once('@').map_or(("", after), |(_, after)| ("…@", after));
+        let (place, keys) = after.split_once('?').unwrap_or((after, ""));
+        let (keys, end) = keys.split_at(keys.find('\'').unwrap_or(keys.len()));
+        let keys = if keys.is_empty() { "" } else { "?…" };
+        let any = !login.is_empty() || !keys.is_empty();
+        any.then(|| format!("{before}://{login}{place}{keys}{end}"))
+    };
+    let lines: Vec<_> = text.lines().map(|line| (line, masked(line))).collect();
+    let any = lines.iter().any(|(_, masked)| masked.is_some());
+    let told = |(line, masked): (&str, Option<String>)| masked.unwrap_or_else(|| line.to_owned());
+    any.then(|| lines.into_iter().map(told).collect::<Vec<_>>().join("\n"))
+}
+
 /// A line on standard output; that nobody reads it (a closed pipe) is no failure.
 fn say(line: &str) {
     drop(writeln!(std::io::stdout().lock(), "{line}"));
@@ -123,6 +152,16 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_misused_url_keeps_its_login_to_itself() {
+        let text = "error: invalid value 'postgresql://ann:ca@na/ry@host/db' for '--from'\n\nMore.";
+        let masked = "error: invalid value 'postgresql://…@host/db' for '--from'\n\nMore.";
+        assert_eq!(without_logins(text).as_deref(), Some(masked));
+        let keys = without_logins("'postgresql://host/db?password=canary&user=ann' found");
+        assert_eq!(keys.as_deref(), Some("'postgresql://host/db?…' found"));
+        assert_eq!(without_logins("error: 'sqlite://a.db' is no command"), None);
+    }
 
     #[test]
     fn the_command_line_is_well_formed_and_every_command_teaches() {

@@ -66,7 +66,7 @@ fn help_teaches_and_misuse_is_two() {
     for command in
         ["serve", "migrate up", "migrate down", "migrate status", "migrate new", "token new", "token check"]
             .into_iter()
-            .chain(["doctor", "openapi", "healthcheck", "import", ""])
+            .chain(["doctor", "openapi", "healthcheck", "import", "copy", ""])
     {
         let args: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
         let ran = shell.run(&args, &[]);

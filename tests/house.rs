@@ -211,6 +211,8 @@ fn only_admin_commands_use_the_door_past_the_tokens() {
         ("db.rs", "where the door stands"),
         ("db/bulk", "the door itself: it knows no table"),
         ("db/job.rs", "carries the name to the engines"),
+        ("db/row.rs", "reads a value as it is"),
+        ("cli/copy", "copies whole tables, the rows of every user, from one engine to the other"),
         ("cli/import", "takes the rows of another back end, whose users have sent no token"),
     ];
     for (file, text) in sources() {

@@ -169,7 +169,10 @@ fn prepared(text: &str) -> Result<Prepared, String> {
 }
 
 /// A plain identifier, because it is written into every statement.
-fn schema(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// The rule that the name breaks, completing "NAME …".
+pub fn schema(text: &str) -> Result<String, String> {
     let plain = text.len() <= 63
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');

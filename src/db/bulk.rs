@@ -10,8 +10,13 @@ use super::job::Owner;
 use super::text::translate;
 use super::{DbError, Engine, Row, Statement};
 
+mod datum;
 mod postgres;
 mod sqlite;
+mod target;
+
+pub use datum::{ColumnKind, Datum};
+pub use target::{Load, Target};
 
 /// A database that is only read; everything that it says is from one moment on PostgreSQL, and each question by itself
 /// on SQLite.
@@ -25,6 +30,7 @@ pub struct Source {
 enum SourceKind {
     Postgres(postgres::Snapshot),
     Sqlite(sqlite::File),
+    Moment(sqlite::Moment),
 }
 
 impl Source {
@@ -43,11 +49,43 @@ impl Source {
         Ok(Self { schema: settings.schema.clone(), kind })
     }
 
+    /// As [`Source::open`], and everything is from one moment on SQLite too: one walk after the other, and no other
+    /// question meanwhile.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub async fn open_moment(url: &DatabaseUrl, settings: &DatabaseConfig) -> Result<Self, DbError> {
+        match url {
+            DatabaseUrl::Postgres(_) => {
+                let source = Self::open(url, settings).await?;
+                // The first question settles which moment it is.
+                source.rows("select 1").await?;
+                Ok(source)
+            }
+            DatabaseUrl::Sqlite(path) => {
+                let kind = SourceKind::Moment(sqlite::Moment::open(path)?);
+                Ok(Self { schema: settings.schema.clone(), kind })
+            }
+        }
+    }
+
+    /// Lets go of the database; whether somebody has written the file since the moment of [`Source::open_moment`],
+    /// which only SQLite tells.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn end(self) -> Result<bool, DbError> {
+        match self.kind {
+            SourceKind::Postgres(_) | SourceKind::Sqlite(_) => Ok(false),
+            SourceKind::Moment(moment) => moment.end(),
+        }
+    }
+
     /// Which engine it is.
     pub fn engine(&self) -> Engine {
         match self.kind {
             SourceKind::Postgres(_) => Engine::Postgres,
-            SourceKind::Sqlite(_) => Engine::Sqlite,
+            SourceKind::Sqlite(_) | SourceKind::Moment(_) => Engine::Sqlite,
         }
     }
 
@@ -60,6 +98,7 @@ impl Source {
         match &self.kind {
             SourceKind::Postgres(snapshot) => snapshot.rows(&text).await,
             SourceKind::Sqlite(file) => file.rows(&text),
+            SourceKind::Moment(moment) => moment.rows(&text),
         }
     }
 
@@ -73,6 +112,7 @@ impl Source {
         Ok(Walk(match &self.kind {
             SourceKind::Postgres(snapshot) => WalkKind::Postgres(snapshot.walk(&text, at_once).await?),
             SourceKind::Sqlite(file) => WalkKind::Sqlite(file.walk(text, at_once)?),
+            SourceKind::Moment(moment) => WalkKind::Sqlite(moment.walk(text, at_once)?),
         }))
     }
 }

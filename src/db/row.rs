@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::field::timestamp::Timestamp;
 
 use super::DbError;
+use super::bulk::{ColumnKind, Datum};
 use super::postgres::cell::{Micros, Tags, Whole};
 
 /// A row that came back, read by position.
@@ -104,6 +105,16 @@ impl Row {
         Ok(micros.map(Timestamp::from_micros))
     }
 
+    /// A column of this kind as it is, null or not; a time is not cut to the years that the API takes.
+    pub(super) fn datum(&self, i: usize, kind: ColumnKind) -> Result<Datum, DbError> {
+        match &self.0 {
+            Cells::Postgres(row) => from_postgres(row, i, kind).map_err(|_| unread(i, kind.name())),
+            Cells::Sqlite(cells) => {
+                cells.get(i).and_then(|cell| from_sqlite(cell, kind)).ok_or_else(|| unread(i, kind.name()))
+            }
+        }
+    }
+
     /// A JSON array of strings, not null.
     pub fn tags(&self, i: usize) -> Result<Vec<String>, DbError> {
         match &self.0 {
@@ -117,6 +128,35 @@ impl Row {
                 _ => Err(unread(i, "array of strings")),
             },
         }
+    }
+}
+
+fn from_postgres(
+    row: &tokio_postgres::Row,
+    i: usize,
+    kind: ColumnKind,
+) -> Result<Datum, tokio_postgres::Error> {
+    let datum = match kind {
+        ColumnKind::Text => row.try_get::<_, Option<String>>(i)?.map(Datum::Text),
+        ColumnKind::Uuid => row.try_get::<_, Option<Uuid>>(i)?.map(Datum::Uuid),
+        ColumnKind::Int => row.try_get::<_, Option<Whole>>(i)?.map(|Whole(int)| Datum::Int(int)),
+        ColumnKind::Bool => row.try_get::<_, Option<bool>>(i)?.map(Datum::Bool),
+        ColumnKind::Time => row.try_get::<_, Option<Micros>>(i)?.map(|Micros(micros)| Datum::Time(micros)),
+        ColumnKind::Tags => row.try_get::<_, Option<Tags>>(i)?.map(|Tags(tags)| Datum::Tags(tags)),
+    };
+    Ok(datum.unwrap_or(Datum::Null))
+}
+
+fn from_sqlite(cell: &Cell, kind: ColumnKind) -> Option<Datum> {
+    match (kind, cell) {
+        (_, Cell::Null) => Some(Datum::Null),
+        (ColumnKind::Text, Cell::Text(text)) => Some(Datum::Text(text.clone())),
+        (ColumnKind::Uuid, Cell::Blob(bytes)) => Uuid::from_slice(bytes).ok().map(Datum::Uuid),
+        (ColumnKind::Int, Cell::Integer(int)) => Some(Datum::Int(*int)),
+        (ColumnKind::Bool, Cell::Integer(int @ (0 | 1))) => Some(Datum::Bool(*int == 1)),
+        (ColumnKind::Time, Cell::Integer(micros)) => Some(Datum::Time(*micros)),
+        (ColumnKind::Tags, Cell::Text(json)) => parse_tags(json.as_bytes()).map(Datum::Tags),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ mod behaviour;
 mod bodies;
 mod claims;
 mod conditions;
+mod copy;
 mod erasure;
 mod facts;
 mod faults;

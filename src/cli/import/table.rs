@@ -156,7 +156,8 @@ fn not_there(wanted: &str, all: &[Listed]) -> String {
 
 /// Every table and view of people's own.
 async fn list(source: &Source) -> Result<Vec<Listed>, DbError> {
-    let postgres = "select n.nspname::text, c.relname::text, pg_catalog.pg_table_is_visible(c.oid) \
+    // Of a table that goes at this moment nobody knows whether it is visible.
+    let postgres = "select n.nspname::text, c.relname::text, coalesce(pg_catalog.pg_table_is_visible(c.oid), false) \
                     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> 'information_schema' \
                     and n.nspname not like 'pg\\_%' order by 3 desc, 1, 2";

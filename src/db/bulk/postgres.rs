@@ -37,9 +37,22 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) async fn open(url: &PostgresUrl, settings: &DatabaseConfig) -> Result<Self, DbError> {
+        Self::begin(url, settings, READING).await
+    }
+
+    /// With another begin of its transaction.
+    pub(super) async fn begin(
+        url: &PostgresUrl,
+        settings: &DatabaseConfig,
+        begin: &str,
+    ) -> Result<Self, DbError> {
         let client = connect(url, settings).await?;
-        client.batch_execute(READING).await.map_err(|error| refused(&error))?;
+        client.batch_execute(begin).await.map_err(|error| refused(&error))?;
         Ok(Self { client, walks: AtomicU32::new(0) })
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(super) async fn rows(&self, text: &str) -> Result<Vec<Row>, DbError> {
@@ -122,26 +135,30 @@ impl Link {
 
     pub(super) async fn commit(&mut self) -> Result<(), DbError> {
         self.open = false;
-        let committed = self.client.batch_execute("commit").await;
-        committed.map_err(|error| {
-            let trouble = Trouble::of(&error);
-            match trouble.kind {
-                Kind::Lost => DbError::OutcomeUnknown(trouble.text),
-                Kind::Ended
-                | Kind::Unserved
-                | Kind::Stale
-                | Kind::Replanned
-                | Kind::Unready
-                | Kind::Conflict
-                | Kind::Unavailable
-                | Kind::Locked
-                | Kind::Fault
-                | Kind::Unsent => trouble.unchanged(),
-            }
-        })
+        commit(&self.client).await
     }
 }
 
-fn refused(error: &tokio_postgres::Error) -> DbError {
+/// Ends a transaction for good.
+pub(super) async fn commit(client: &Client) -> Result<(), DbError> {
+    client.batch_execute("commit").await.map_err(|error| {
+        let trouble = Trouble::of(&error);
+        match trouble.kind {
+            Kind::Lost => DbError::OutcomeUnknown(trouble.text),
+            Kind::Ended
+            | Kind::Unserved
+            | Kind::Stale
+            | Kind::Replanned
+            | Kind::Unready
+            | Kind::Conflict
+            | Kind::Unavailable
+            | Kind::Locked
+            | Kind::Fault
+            | Kind::Unsent => trouble.unchanged(),
+        }
+    })
+}
+
+pub(super) fn refused(error: &tokio_postgres::Error) -> DbError {
     Trouble::of(error).unchanged()
 }

@@ -1,7 +1,7 @@
 //! The admin commands' door, on both engines.
 
 use super::*;
-use crate::db::bulk::{Access, Errand, Sink, Source};
+use crate::db::bulk::{Access, ColumnKind, Datum, Errand, Sink, Source, Target};
 
 fn errand(user: &str, statement: Statement) -> Errand {
     Errand { user: user.to_owned(), statement }
@@ -90,6 +90,102 @@ async fn a_walk_gives_every_row_once_while_others_write() {
         }
     })
     .await;
+}
+
+/// All names of a walk.
+async fn walked(source: &Source) -> Vec<String> {
+    let mut walk = source.walk("select name from @things order by name", 2).await.unwrap();
+    let mut names = Vec::new();
+    loop {
+        let rows = walk.next().await.unwrap();
+        if rows.is_empty() {
+            return names;
+        }
+        names.extend(rows.iter().map(|row| row.text(0).unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn a_moment_stays_what_it_was_and_tells_of_writers() {
+    everywhere(async |bed| {
+        let open = async || Source::open_moment(&bed.config.url, &bed.config).await.unwrap();
+        let write = async |names: &[&str]| {
+            let mut sink = Sink::open(&bed.config).await.unwrap();
+            let mut batch = sink.begin(Access::Change).await.unwrap();
+            let rows: Vec<_> = names.iter().map(|name| errand("ann", insert(name, 1))).collect();
+            batch.run(&rows).await.unwrap();
+            batch.commit().await.unwrap();
+        };
+        write(&["a", "b", "c"]).await;
+        let moment = open().await;
+        write(&["d"]).await;
+        assert_eq!(walked(&moment).await, ["a", "b", "c"]);
+        // A walk that is broken off is in nobody's way.
+        let mut walk = moment.walk("select name from @things", 1).await.unwrap();
+        assert_eq!(walk.next().await.unwrap().len(), 1);
+        drop(walk);
+        write(&["e"]).await;
+        assert_eq!(walked(&moment).await, ["a", "b", "c"]);
+        assert!(moment.rows("delete from @things returning name").await.is_err());
+        let is_sqlite = bed.db.engine() == Engine::Sqlite;
+        assert_eq!(moment.end().unwrap(), is_sqlite);
+        let moment = open().await;
+        assert_eq!(walked(&moment).await.len(), 5);
+        assert!(!moment.end().unwrap(), "nobody wrote");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_target_takes_a_table_whole_or_not_at_all() {
+    let bed = Bed::postgres(|_| {}).await;
+    bed.hold(async |bed: &Bed| {
+        let DatabaseUrl::Postgres(url) = &bed.config.url else { panic!("PostgreSQL") };
+        let row = |name: String, n| [Datum::Text("ann".to_owned()), Datum::Text(name), Datum::Int(n)];
+        let fill = async |target: &Target, last: i64| {
+            let mut load = target.load("things", "owner, name, n").await.unwrap();
+            for n in 0..5_000 {
+                let name = format!("{n:04} {}", "x".repeat(100));
+                load.put(&row(name, if n == 4_999 { last } else { n % 1_000 })).await?;
+            }
+            load.finish().await
+        };
+        let begin = async || Target::begin(url, &bed.config).await.unwrap();
+        // One that is let go of, one in which the last row does not fit, one that is not finished.
+        let target = begin().await;
+        assert_eq!(fill(&target, 1).await.unwrap(), 5_000);
+        drop(target);
+        let target = begin().await;
+        let error = fill(&target, 1_000).await.unwrap_err();
+        assert!(matches!(&error, DbError::Fault(text) if text.contains("23514")), "{error}");
+        assert!(target.run("select 1").await.is_err());
+        drop(target);
+        let target = begin().await;
+        drop(target.load("things", "owner, name, n").await.unwrap());
+        assert!(target.run("select 1").await.is_err());
+        drop(target);
+        assert!(bed.names("ann").await.is_empty());
+
+        let target = begin().await;
+        fill(&target, 7).await.unwrap();
+        let rows = target.inside().rows("select n from @things order by name desc limit 1").await.unwrap();
+        assert_eq!(Datum::read(&rows[0], 0, ColumnKind::Int).unwrap(), Datum::Int(7));
+        target.commit().await.unwrap();
+        assert_eq!(bed.names("ann").await.len(), 5_000);
+    })
+    .await;
+}
+
+#[test]
+fn postgresql_holds_times_from_4714_bc_on_and_no_nul() {
+    let first = -210_866_803_200_000_000;
+    for (micros, fits) in [(first, true), (first - 1, false), (0, true), (i64::MAX, true), (i64::MIN, false)]
+    {
+        assert_eq!(Datum::Time(micros).unfit_for_postgres().is_none(), fits, "{micros}");
+    }
+    let text = |text: &str| Datum::Text(text.to_owned()).unfit_for_postgres().is_none();
+    assert!(text("\u{1}\u{10ffff}") && !text("a\0b") && Datum::Null.unfit_for_postgres().is_none());
+    assert!(Datum::Tags(vec!["a".to_owned(), "\0".to_owned()]).unfit_for_postgres().is_some());
 }
 
 #[tokio::test]

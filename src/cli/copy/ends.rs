@@ -1,0 +1,194 @@
+//! The two databases: whether they are what they have to be, and what is said when they are not.
+
+use crate::config::database::{DatabaseConfig, DatabaseUrl, PostgresUrl};
+use crate::db::bulk::{Source, Target};
+use crate::db::migrate::{self, Applied};
+use crate::db::{DbError, Row};
+
+use super::tables::TABLES;
+use super::{Failure, complain};
+
+const NOTHING: &str = "nothing was copied";
+
+/// The two databases.
+#[derive(Debug)]
+pub(super) struct Ends {
+    from: DatabaseConfig,
+    to: DatabaseConfig,
+}
+
+impl Ends {
+    /// The settings are about the target.
+    pub(super) fn new(from: &DatabaseUrl, to: &PostgresUrl, config: &DatabaseConfig) -> Self {
+        let of = |url| DatabaseConfig { url, direct_url: None, ..config.clone() };
+        Self { from: of(from.clone()), to: of(DatabaseUrl::Postgres(Box::new(to.clone()))) }
+    }
+
+    /// Refuses a source that has not the migrations of this program.
+    pub(super) async fn check_source(&self) -> Result<(), Failure> {
+        if let DatabaseUrl::Sqlite(path) = &self.from.url
+            && !path.is_file()
+        {
+            let text =
+                format!("--from: there is no file {}: name the SQLite file of the server", path.display());
+            return Err(Failure::from(text));
+        }
+        let rows = migrate::status(&self.from).await.map_err(|error| self.unread(error))?;
+        self.refuse_unknown("--from", &self.from, &rows)?;
+        match pending(&rows) {
+            None => Ok(()),
+            Some(name) => Err(Failure::from(format!(
+                "--from: {} lacks the migration {name}: run `creatorvault migrate up` with DATABASE_URL={} first",
+                self.from.url,
+                sqlite_url(&self.from.url)
+            ))),
+        }
+    }
+
+    /// Refuses a target that has not the migrations of this program, where nothing is to be written.
+    pub(super) async fn check_target(&self) -> Result<(), Failure> {
+        let rows = migrate::status(&self.to).await.map_err(|error| self.unreachable(error))?;
+        self.refuse_unknown("--to", &self.to, &rows)?;
+        match pending(&rows) {
+            None => Ok(()),
+            Some(name) => Err(Failure::from(format!(
+                "--to: {} lacks the migration {name}: nothing has been copied there yet",
+                self.to.url
+            ))),
+        }
+    }
+
+    /// Brings the target's tables up to date, where they are ours and hold nothing.
+    pub(super) async fn prepare_target(&self) -> Result<(), Failure> {
+        let rows = migrate::status(&self.to).await.map_err(|error| self.unreachable(error))?;
+        self.refuse_unknown("--to", &self.to, &rows)?;
+        if pending(&rows).is_none() {
+            return Ok(());
+        }
+        if rows.iter().any(|row| row.applied) {
+            // Every row of ours belongs to a user, and the first migration makes that table.
+            let target =
+                Source::open(&self.to.url, &self.to).await.map_err(|error| self.unreachable(error))?;
+            let found = target.rows(&TABLES[0].any()).await.map_err(|error| self.unreachable(error))?;
+            self.refuse_rows(TABLES[0].name, &found)?;
+        }
+        let applied = migrate::up(&self.to).await.map_err(|error| self.unreachable(error))?;
+        applied.iter().for_each(|name| complain(&format!("applied {name} to the target")));
+        Ok(())
+    }
+
+    /// Locks the target's tables against everybody else who writes, and refuses one that holds a row.
+    pub(super) async fn take(&self, target: &Target) -> Result<(), Failure> {
+        let names: Vec<_> = TABLES.iter().map(|table| format!("@{}", table.name)).collect();
+        let lock = format!("lock table {} in share row exclusive mode", names.join(", "));
+        target.run(&lock).await.map_err(|error| match error {
+            DbError::Locked(_) => Failure::from(format!(
+                "--to: another program is writing to {}; {NOTHING}: stop the server that runs on it, and run this \
+                 again",
+                self.to.url
+            )),
+            other => self.unwritten(other),
+        })?;
+        for table in &TABLES {
+            let found = target.inside().rows(&table.any()).await.map_err(|error| self.unwritten(error))?;
+            self.refuse_rows(table.name, &found)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_rows(&self, table: &str, found: &[Row]) -> Result<(), Failure> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::from(format!(
+            "--to: {} has rows in {}.{table} already, and a copy goes into empty tables only; {NOTHING}: name another \
+             database, or another schema with --schema",
+            self.to.url, self.to.schema
+        )))
+    }
+
+    /// Refuses a database that another version of this program has changed.
+    fn refuse_unknown(&self, option: &str, config: &DatabaseConfig, rows: &[Applied]) -> Result<(), Failure> {
+        let ours = migrate::names(config);
+        match rows.iter().find(|row| !ours.contains(&row.name)) {
+            None => Ok(()),
+            Some(row) => Err(Failure::from(format!(
+                "{option}: {} has the migration {}, which this version does not know; {NOTHING}: run the newest \
+                 version of this program",
+                config.url, row.name
+            ))),
+        }
+    }
+
+    /// The source does not answer.
+    pub(super) fn unread(&self, error: DbError) -> Failure {
+        Failure::from(format!("--from: {} cannot be read: {}; {NOTHING}", self.from.url, text(error)))
+    }
+
+    /// The target cannot be reached, or its tables are not what they have to be.
+    pub(super) fn unreachable(&self, error: DbError) -> Failure {
+        let cure = match &error {
+            DbError::Unavailable(_) => {
+                ": see that the server runs, and put host, port, user, password and database of --to right"
+            }
+            DbError::OutcomeUnknown(_) | DbError::Locked(_) | DbError::Fault(_) => "",
+        };
+        Failure::from(format!("--to: {}: {}; {NOTHING}{cure}", self.to.url, text(error)))
+    }
+
+    /// What was copied cannot be read.
+    pub(super) fn unreadable(&self, error: DbError) -> Failure {
+        Failure::from(format!("--to: {} cannot be read: {}; {NOTHING}", self.to.url, text(error)))
+    }
+
+    /// The target has refused rows.
+    pub(super) fn unwritten(&self, error: DbError) -> Failure {
+        let reason = text(error);
+        let cure = if reason.contains("SQLSTATE 23503") {
+            ": a row of the SQLite file refers to one that is not there; `pragma foreign_key_check` in sqlite3 names it"
+        } else {
+            ", run this again when that is put right"
+        };
+        Failure::from(format!("--to: {} has not taken the rows: {reason}; {NOTHING}{cure}", self.to.url))
+    }
+
+    /// The commit failed.
+    pub(super) fn uncommitted(&self, error: DbError) -> Failure {
+        match error {
+            DbError::OutcomeUnknown(text) => Failure::from(format!(
+                "--to: {}: {text}; whether everything was copied or nothing is unknown: run this again with --verify",
+                self.to.url
+            )),
+            other => self.unwritten(other),
+        }
+    }
+
+    /// For a copy that is whole, and late.
+    pub(super) fn written_meanwhile(&self) -> String {
+        format!(
+            "warning: {} was written to while it was copied, and those changes are not in the target: stop the server, \
+             empty the target (`delete from \"{}\".users`) and copy again",
+            self.from.url, self.to.schema
+        )
+    }
+}
+
+fn pending(rows: &[Applied]) -> Option<&str> {
+    rows.iter().find(|row| !row.applied).map(|row| row.name.as_str())
+}
+
+fn text(error: DbError) -> String {
+    let (DbError::Unavailable(text)
+    | DbError::OutcomeUnknown(text)
+    | DbError::Locked(text)
+    | DbError::Fault(text)) = error;
+    text
+}
+
+/// As `DATABASE_URL` takes it.
+fn sqlite_url(url: &DatabaseUrl) -> String {
+    match url {
+        DatabaseUrl::Sqlite(path) => format!("sqlite://{}", path.display()),
+        DatabaseUrl::Postgres(_) => url.to_string(),
+    }
+}
