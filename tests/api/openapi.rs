@@ -164,7 +164,7 @@ async fn every_documented_operation_is_there(world: &World) {
         let target = path.replace("{user_id}", "ann").replace("{id}", id);
         assert!(!target.contains('{'), "{path} has a parameter that this test does not know");
         let request = Request::new(&method.to_uppercase(), target.clone());
-        let mut whole = json!({"title": "Still there", "completed": true});
+        let mut whole = json!({"title": "Still there", "completed": true, "stage": "draft"});
         if path.ends_with("/batch") {
             whole = json!({"operations": [{"op": "create", "data": whole}]});
         }
