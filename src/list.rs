@@ -253,8 +253,8 @@ pub async fn fetch<T>(
     window: &Window,
     read: impl Fn(&Row) -> Result<T, DbError>,
 ) -> Result<Fetched<T>, DbError> {
-    let two_ways = rows.has_two_ways(order, scope.engine());
-    let mut statements = vec![if two_ways { rows.nearest(order, window) } else { rows.page(order, window) }];
+    let first = rows.first(order, scope.engine());
+    let mut statements = vec![rows.begun(first, order, window)];
     if let Start::Cursor(Cursor { way: Way::Prev, position }) = &window.start {
         statements.push(rows.here(order, position));
     }
@@ -267,10 +267,9 @@ pub async fn fetch<T>(
         Some(some) => Some(total(scope, rows, &some).await?),
         None => None,
     };
-    if two_ways && answers.first().is_some_and(|page| page.len() <= window.limit as usize) {
-        answers[0] = scope.read(rows.found(order, window)).await?;
-    }
-    let page = answers.first().map_or(&[][..], Vec::as_slice);
+    let here = answers.get(1).is_some_and(|here| !here.is_empty());
+    let begun = if answers.is_empty() { Vec::new() } else { answers.swap_remove(0) };
+    let page = rows.ended(first, order, window, begun, scope).await?;
     let beyond = page.len() > window.limit as usize;
     let mut items: Vec<T> = page.iter().take(window.limit as usize).map(read).collect::<Result<_, _>>()?;
     let (has_previous, has_more) = match &window.start {
@@ -278,7 +277,7 @@ pub async fn fetch<T>(
         Start::Cursor(Cursor { way: Way::Next, .. }) => (true, beyond),
         Start::Cursor(Cursor { way: Way::Prev, .. }) => {
             items.reverse();
-            (beyond, answers.get(1).is_some_and(|here| !here.is_empty()))
+            (beyond, here)
         }
     };
     Ok(Fetched { items, total, has_previous, has_more })

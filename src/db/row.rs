@@ -33,6 +33,14 @@ impl From<Vec<Cell>> for Row {
 
 /// Every error of these is a [`DbError::Fault`]: the column is not there, or not of that kind.
 impl Row {
+    /// How many columns it has.
+    pub fn width(&self) -> usize {
+        match &self.0 {
+            Cells::Postgres(row) => row.len(),
+            Cells::Sqlite(cells) => cells.len(),
+        }
+    }
+
     /// A `text not null` column.
     pub fn text(&self, i: usize) -> Result<String, DbError> {
         self.opt_text(i)?.ok_or_else(|| unread(i, "text"))

@@ -129,36 +129,47 @@ impl Filter {
         };
     }
 
-    fn tag_condition(&self, table: &Table, test: TagTest, draft: &mut Draft) {
-        if self.tags.is_empty() {
+    /// Adds ` and …` for the tags, if any are asked for.
+    pub(super) fn tag_condition(&self, table: &Table, test: TagTest, draft: &mut Draft) {
+        if self.tags.is_empty() || test == TagTest::Done {
             return;
         }
         let TagTable { tags, owner, rows: _ } = table.tags;
-        let values = self.tags.iter().map(|tag| Value::Text(Some(tag.clone())));
         // A row has each tag at most once, so one look counts however many.
         let all = (self.all_tags && self.tags.len() > 1).then_some(self.tags.len());
         let all = all.map(|all| draft.param(Value::Int(i64::try_from(all).unwrap_or(i64::MAX))));
+        let grouped = all.as_ref().map(|all| format!(" group by {owner} having count(*) = {all}"));
+        let grouped = grouped.unwrap_or_default();
         match test {
             TagTest::Listed => {
-                draft
-                    .push(&format!(" and id in (select {owner} from {tags} where user_id = $1 and tag in ("));
-                draft.bind_all(values).push(")");
-                if let Some(all) = all {
-                    draft.push(&format!(" group by {owner} having count(*) = {all}"));
-                }
-                draft.push(")");
+                draft.push(" and id in (");
+                self.list_tags(table, draft);
+                draft.push(&grouped).push(")");
             }
+            TagTest::In(list) => {
+                draft.push(&format!(" and id in (select {owner} from {list}{grouped})"));
+            }
+            TagTest::Done => {}
             TagTest::OfRow(row) => {
-                let (before, after) = match all {
-                    Some(all) => ("(select count(*)", format!(" = {all}")),
-                    None => ("exists (select 1", String::new()),
-                };
                 draft.push(&format!(
-                    " and {before} from {tags} as t where t.user_id = $1 and t.{owner} = {row}.id"
+                    " and (select count(*) from {tags} as t where t.user_id = $1 and t.{owner} = {row}.id"
                 ));
-                draft.push(" and t.tag in (").bind_all(values).push("))").push(&after);
+                draft.push(" and t.tag in (").bind_all(self.tag_values()).push(")) ");
+                // Not `exists`: PostgreSQL may make a list of all rows with the tag for it, where it is to look at few.
+                draft.push(&all.map_or_else(|| "> 0".to_owned(), |all| format!("= {all}")));
             }
         }
+    }
+
+    /// Adds `select …`: the rows of the entries that any of the tags has, once for each of a row's.
+    pub(super) fn list_tags(&self, table: &Table, draft: &mut Draft) {
+        let TagTable { tags, owner, rows: _ } = table.tags;
+        draft.push(&format!("select {owner} from {tags} where user_id = $1 and tag in ("));
+        draft.bind_all(self.tag_values()).push(")");
+    }
+
+    fn tag_values(&self) -> impl Iterator<Item = Value> {
+        self.tags.iter().map(|tag| Value::Text(Some(tag.clone())))
     }
 }
 
@@ -167,6 +178,10 @@ impl Filter {
 pub(super) enum TagTest {
     /// By the list of all rows that have them.
     Listed,
+    /// By a list of such rows that was made before and is called this.
+    In(&'static str),
+    /// Not at all: only rows that passed are there.
+    Done,
     /// Row by row; they are called this.
     OfRow(&'static str),
 }

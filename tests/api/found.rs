@@ -1,10 +1,13 @@
 //! Words and tags in long lists: the same rows in the same order, whether the list is walked for them or an index asked.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::harness::{Behind, Engine, Resource, World, on_both_and_pooled};
+use serde_json::json;
 
-on_both_and_pooled!(a_long_list_is_searched_in_its_order);
+use crate::harness::{Behind, Engine, Resource, User, World, on_both_and_pooled};
+
+on_both_and_pooled!(a_long_list_is_searched_in_its_order, tags_of_more_rows_than_are_listed);
 
 /// More than are looked at before an index is asked.
 const ROWS: u64 = 6_000;
@@ -87,7 +90,7 @@ async fn a_long_list_is_searched_in_its_order(world: &World) {
     let (ann, bob) = (world.user("ann"), world.user("bob"));
     fill(&behind, "ann").await;
     fill(&behind, "bob").await;
-    ann.v1_tasks().create(serde_json::json!({"title": "the last needle", "tags": ["seldom"]})).await.is(201);
+    ann.v1_tasks().create(json!({"title": "the last needle", "tags": ["seldom"]})).await.is(201);
     let tasks = bob.v1_tasks();
     let seldom = |n: u64| n % 1999 == 7;
     let questions: [(&str, &dyn Fn(u64) -> bool); 8] = [
@@ -113,6 +116,97 @@ async fn a_long_list_is_searched_in_its_order(world: &World) {
                 assert_eq!(page, window, "{question} {order} from {offset}");
             }
             expected.reverse();
+        }
+    }
+}
+
+/// More than are listed by a tag.
+const FILMS: u64 = 1_500;
+
+/// The tags of the films, by their place.
+fn tags(n: u64) -> Vec<&'static str> {
+    let tags = [
+        ("film", true),
+        ("first 1000", n <= 1_000),
+        ("first 1001", n <= 1_001),
+        ("short", n.is_multiple_of(2)),
+        ("late", [5, 6].contains(&(n % 300))),
+    ];
+    tags.into_iter().filter_map(|(tag, has)| has.then_some(tag)).collect()
+}
+
+fn is_done(n: u64) -> bool {
+    n.is_multiple_of(7)
+}
+
+/// Sends the films in batches of a hundred.
+async fn send_films(user: &User, resource: &Resource) {
+    for batch in 0..FILMS / 100 {
+        let film = |n: u64| {
+            let stage = if is_done(n) { "published" } else { "idea" };
+            let mut data = json!({"title": title(n), "tags": tags(n)});
+            if resource.is_ideas() {
+                data["stage"] = json!(stage);
+            } else {
+                data["completed"] = json!(is_done(n));
+            }
+            json!({"op": "create", "data": data})
+        };
+        let operations: Vec<_> = (1..=100).map(|place| film(batch * 100 + place)).collect();
+        let answer =
+            user.post(&format!("{}/batch", resource.base), json!({ "operations": operations })).await;
+        for result in answer.is(200)["results"].as_array().expect("results") {
+            assert_eq!(result["status"], 201, "{result}");
+        }
+    }
+}
+
+async fn tags_of_more_rows_than_are_listed(world: &World) {
+    let ann = world.user("ann");
+    for films in [ann.v1_tasks(), ann.ideas()] {
+        send_films(&ann, &films).await;
+        let done = if films.is_ideas() { "stage=published" } else { "status=completed" };
+        let done_films = format!("tags=film&{done}");
+        let done_few = format!("tags=late&search=row&{done}");
+        let has = |n: u64, tag: &str| tags(n).contains(&tag);
+        let questions: [(&str, &dyn Fn(u64) -> bool); 13] = [
+            ("tags=film", &|_| true),
+            ("tags=film,late", &|_| true),
+            ("tags=first+1000", &|n| n <= 1_000),
+            ("tags=first+1001", &|n| n <= 1_001),
+            ("tags=short", &|n| has(n, "short")),
+            ("tags=film,late&tag_mode=all", &|n| has(n, "late")),
+            ("tags=short,late&tag_mode=all", &|n| has(n, "short") && has(n, "late")),
+            ("tags=film,short,late&tag_mode=all&search=needle", &|_| false),
+            ("tags=film,none&tag_mode=all", &|_| false),
+            ("tags=film&search=needle", &|n| has_needle(n)),
+            ("tags=short&search=meeting+needle", &|n| has_needle(n) && n.is_multiple_of(10)),
+            (&done_films, &is_done),
+            (&done_few, &|n| has(n, "late") && is_done(n)),
+        ];
+        // Rows of one batch may be made at the same time: in which order they are is told by the list of them all.
+        let [all, _] = walked(&films, "order=asc&limit=100").await;
+        assert_eq!(all.len() as u64, FILMS);
+        for (question, fits) in questions {
+            let fitting: HashSet<_> = (1..=FILMS).filter(|n| fits(*n)).map(title).collect();
+            let mut expected: Vec<_> = all.iter().filter(|title| fitting.contains(*title)).cloned().collect();
+            assert_eq!(expected.len(), fitting.len());
+            for order in ["asc", "desc"] {
+                let limit = if expected.len() > 50 { 100 } else { 3 };
+                let [on, back] = walked(&films, &format!("{question}&order={order}&limit={limit}")).await;
+                assert_eq!(on, expected, "{question} {order}");
+                assert_eq!(back, expected, "{question} {order}, back");
+                let page = films.rows(&format!("{question}&order={order}&limit=2&offset=1")).await;
+                let window: Vec<_> = expected.iter().skip(1).take(2).collect();
+                assert_eq!(
+                    page.iter().map(|row| &row["title"]).collect::<Vec<_>>(),
+                    window,
+                    "{question} from 1"
+                );
+                expected.reverse();
+            }
+            let total = films.list(&format!("{question}&limit=1")).await.is(200)["total"].clone();
+            assert_eq!(total, expected.len(), "{question}");
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::field::params::Params;
 use crate::field::timestamp::Timestamp;
 use crate::list::{Filter, Start, Table};
 
+/// What statements call the rows that they have found already.
+const DERIVED: [&str; 6] = ["listed", "list", "tagged", "page", "nearest", "found"];
+
 fn migrated() -> Connection {
     let file = Connection::open_in_memory().unwrap();
     let folder = std::fs::read_dir("migrations/sqlite").unwrap();
@@ -61,22 +64,28 @@ fn sqlite_begins_at_the_user() {
             let filter = filter(query);
             let rows = Rows { table, only: None, filter: &filter };
             let order = Order::default();
-            assert_eq!(rows.has_two_ways(&order, Engine::Sqlite), query.contains("tags"), "{query}");
-            assert_eq!(rows.has_two_ways(&order, Engine::Postgres), query != "search=a", "{query}");
-            let statements = [
+            let tagged = query.contains("tags");
+            assert_eq!(rows.first(&order, Engine::Sqlite) == First::Listed, tagged, "{query}");
+            let words = if query == "search=a" { First::Walk } else { First::Nearest };
+            let first = if tagged { First::Listed } else { words };
+            assert_eq!(rows.first(&order, Engine::Postgres), first, "{query}");
+            let mut statements = vec![
                 rows.page(&order, &window(0)),
                 rows.nearest(&order, &window(0)),
                 rows.found(&order, &window(9)),
                 rows.count_all(),
             ];
+            if tagged {
+                statements.push(rows.listed(&order, &window(9)));
+            }
             for statement in statements {
                 let lines = plan(&file, &statement);
                 let reads: Vec<_> = lines.iter().filter(|line| line.contains("user_id=?")).collect();
                 assert!(!reads.is_empty(), "{query}: {lines:?}");
                 for line in &lines {
-                    let derived = ["SCAN nearest", "SCAN found"].iter().any(|name| line.starts_with(name));
+                    let derived = line.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next());
                     assert!(
-                        derived || line.contains("user_id=?"),
+                        derived.is_some_and(|name| DERIVED.contains(&name)) || line.contains("user_id=?"),
                         "{query}: {line} of {tags}: {}",
                         statement.sql
                     );
@@ -87,12 +96,33 @@ fn sqlite_begins_at_the_user() {
 }
 
 #[test]
-fn only_the_order_of_creation_has_two_ways() {
+fn a_short_list_of_tags_leads_to_its_rows_by_their_keys() {
+    let file = migrated();
+    let tables: [&Table; 2] = [&crate::tasks::store::TABLE, &crate::ideas::store::TABLE];
+    let window = Window { limit: 20, start: Start::Offset(0), count: true };
+    for table in tables {
+        for query in ["tags=a", "tags=a,b&tag_mode=all", "tags=a&search=b&priority=high&due_after=2026-01-01"]
+        {
+            let filter = filter(query);
+            let rows = Rows { table, only: None, filter: &filter };
+            let lines = plan(&file, &rows.listed(&Order::default(), &window));
+            let mut keys: Vec<_> =
+                lines.iter().filter_map(|line| Some(line.split_once(" (user_id=?")?.1)).collect();
+            keys.sort_unstable();
+            assert_eq!(keys, [" AND id=?)", " AND tag=?)"], "{query}: {lines:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_order_of_creation_has_ways_to_choose_from() {
     let filter = filter("tags=a");
     let rows = Rows { table: &crate::tasks::store::TABLE, only: None, filter: &filter };
-    for (sort, two) in [("created_at", true), ("title", false), ("created_at,title", false)] {
+    for (sort, first) in
+        [("created_at", First::Listed), ("title", First::Walk), ("created_at,title", First::Walk)]
+    {
         let params = Params::parse(&format!("sort={sort}")).unwrap();
         let order = Order::read(&params, crate::list::order::State::Completed, &mut Invalid::default());
-        assert_eq!(rows.has_two_ways(&order, Engine::Sqlite), two, "{sort}");
+        assert_eq!(rows.first(&order, Engine::Sqlite), first, "{sort}");
     }
 }
