@@ -7,13 +7,14 @@ pub mod filter;
 mod found;
 pub mod order;
 pub mod page;
+mod reading;
 mod walk;
 
 use uuid::Uuid;
 
 use crate::change::TagTable;
 use crate::db::draft::Draft;
-use crate::db::{DbError, Plan, Row, Scope, Statement, Value};
+use crate::db::{DbError, Plan, Row, Statement, Value};
 use crate::field::choice::Choice;
 
 use cursor::{Cursor, Position, Way};
@@ -23,6 +24,7 @@ use walk::{Place, Stretch, Walk};
 pub use filter::Filter;
 pub use order::{Key, Order};
 pub use page::{Fetched, Start, Window};
+pub use reading::{after, fetch};
 
 /// As many rows are counted beside the page, on the connection that others share; the count of a longer list takes a
 /// round trip and a connection of its own, so that nobody waits behind it.
@@ -120,10 +122,12 @@ impl Rows<'_> {
         draft.finish(Plan::Fresh)
     }
 
-    /// At most `limit` rows that come after `last` in the order (the first rows without one).
-    pub fn after<T: Listed>(&self, order: &Order, last: Option<&T>, limit: u32) -> Statement {
-        let last = last.map(|last| Position::of(order, last));
-        let from = last.as_ref().map(|position| Place { position, with_it: false });
+    /// At most `limit` rows from a place on, in their order.
+    fn chunk(&self, order: &Order, start: &Start, limit: u32) -> Statement {
+        let from = match start {
+            Start::Offset(_) => None,
+            Start::Cursor(Cursor { way: _, position }) => Some(Place { position, with_it: false }),
+        };
         // A long chunk keeps a shared connection busy for others; it takes one of its own.
         self.walk(order, false, from, Range { take: i64::from(limit), skip: 0 }, limit <= 100)
     }
@@ -240,57 +244,6 @@ impl Range {
             draft.push(" offset ").bind(Value::Int(self.skip));
         }
     }
-}
-
-/// Reads a page and, where it is asked for, its total, in one round trip unless the list is very long.
-///
-/// # Errors
-/// What the database says.
-pub async fn fetch<T>(
-    scope: Scope<'_>,
-    rows: &Rows<'_>,
-    order: &Order,
-    window: &Window,
-    read: impl Fn(&Row) -> Result<T, DbError>,
-) -> Result<Fetched<T>, DbError> {
-    let first = rows.first(order, scope.engine());
-    let mut statements = vec![rows.begun(first, order, window)];
-    if let Start::Cursor(Cursor { way: Way::Prev, position }) = &window.start {
-        statements.push(rows.here(order, position));
-    }
-    if window.count {
-        statements.push(rows.count_some());
-    }
-    let mut answers = scope.read_all(statements).await?;
-    let count = if window.count { answers.pop() } else { None };
-    let total = match count {
-        Some(some) => Some(total(scope, rows, &some).await?),
-        None => None,
-    };
-    let here = answers.get(1).is_some_and(|here| !here.is_empty());
-    let begun = if answers.is_empty() { Vec::new() } else { answers.swap_remove(0) };
-    let page = rows.ended(first, order, window, begun, scope).await?;
-    let beyond = page.len() > window.limit as usize;
-    let mut items: Vec<T> = page.iter().take(window.limit as usize).map(read).collect::<Result<_, _>>()?;
-    let (has_previous, has_more) = match &window.start {
-        Start::Offset(offset) => (*offset > 0, beyond),
-        Start::Cursor(Cursor { way: Way::Next, .. }) => (true, beyond),
-        Start::Cursor(Cursor { way: Way::Prev, .. }) => {
-            items.reverse();
-            (beyond, here)
-        }
-    };
-    Ok(Fetched { items, total, has_previous, has_more })
-}
-
-/// How many rows there are, where those that were counted beside the page may not be all.
-async fn total(scope: Scope<'_>, rows: &Rows<'_>, some: &[Row]) -> Result<u64, DbError> {
-    let mut total = some.first().map_or(Ok(0), |row| row.int(0))?;
-    if total > COUNTED {
-        let count = scope.read(rows.count_all()).await?;
-        total = count.first().map_or(Ok(0), |row| row.int(0))?;
-    }
-    Ok(u64::try_from(total).unwrap_or(0))
 }
 
 /// Reads a word of a fixed set from a row; an unknown one is a fault of the database's contents.

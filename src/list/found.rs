@@ -23,6 +23,9 @@ const LISTED: u32 = 1_000;
 /// in about the time that this look takes, also among a million rows.
 const NEAREST: u32 = 4_000;
 
+/// So many rows are looked at for each that is asked for.
+const PER_ROW: u32 = 40;
+
 /// The shortest word that an index of trigrams finds.
 const TRIGRAM: usize = 3;
 
@@ -129,7 +132,9 @@ impl Rows<'_> {
         draft.push(" from ").push(table.name).push(" where user_id = $1");
         walk.condition(Stretch::Whole, from, &mut draft);
         walk.order_by(Stretch::Whole, &mut draft);
-        draft.push(&format!(" limit {NEAREST}) as nearest"));
+        // A long chunk of a list looks further.
+        let bound = NEAREST.max(window.limit.saturating_mul(PER_ROW));
+        draft.push(&format!(" limit {bound}) as nearest"));
         self.condition_by(TagTest::OfRow("nearest"), &mut draft);
         walk.order_by(Stretch::Whole, &mut draft);
         range.limit(&mut draft);

@@ -75,7 +75,7 @@ impl<'a> Tasks<'a> {
         last: Option<&Task>,
         limit: u32,
     ) -> Result<Vec<Task>, DbError> {
-        let rows = self.owner.scope.read(rows(filter).after(order, last, limit)).await?;
+        let rows = list::after(self.owner.scope, &rows(filter), order, last, limit).await?;
         rows.iter().map(|row| Task::from_row(row, self.owner.user)).collect()
     }
 
