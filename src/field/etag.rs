@@ -56,7 +56,8 @@ impl Expected {
     /// Reads the value of an `If-Match` (RFC 9110, section 13.1.1). A `W/` that a proxy has put on is passed over; a tag
     /// that this server did not make matches nothing.
     pub fn parse(value: &str) -> Self {
-        if value.trim() == "*" {
+        // Sent in several lines it is a list of stars.
+        if value.split(',').all(|part| part.trim() == "*") {
             return Self::Any;
         }
         let mut versions = Vec::new();
@@ -128,6 +129,7 @@ mod tests {
         }
         assert_eq!(version(7).tag(""), format!("\"{ID}-7\""));
         assert!(Expected::parse(" * ").is_met_by(version(1)));
+        assert!(Expected::parse("*,*").is_met_by(version(1)));
     }
 
     #[test]

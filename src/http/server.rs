@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +28,8 @@ const MOST_CONNECTIONS: u32 = 10_000;
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// How long the listeners' queues are looked at for one more connection at the end.
 const LAST_LOOK: Duration = Duration::from_millis(10);
+/// How long that may go on altogether.
+const LAST_LOOKS: Duration = Duration::from_millis(100);
 
 /// How far the server is; connections watch it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,8 +148,11 @@ impl Server {
                 },
             }
         }
-        // whoever is in the queue believes to be connected
-        while let Ok(Ok((stream, _))) = timeout(LAST_LOOK, listener.accept()).await {
+        // whoever is in the queue believes to be connected; whoever goes on coming does not keep the server from ending
+        let end = Instant::now() + LAST_LOOKS;
+        while Instant::now() < end
+            && let Ok(Ok((stream, _))) = timeout(LAST_LOOK, listener.accept()).await
+        {
             let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else { break };
             self.start(stream, permit);
         }

@@ -15,6 +15,8 @@ use crate::users::Owner;
 const KEPT_FOR: i64 = 24 * 3_600 * 1_000_000;
 /// How many outlived keys of the same user a keyed write takes away.
 const SWEPT: usize = 20;
+/// How often a write begins anew whose key went in between.
+const TRIES: usize = 4;
 /// How long a second write waits for the first one under the same key, as PostgreSQL reads it.
 const PATIENCE: &str = "2s";
 
@@ -47,6 +49,22 @@ pub async fn keyed<T: Resource>(
     now: Timestamp,
     answer: Arc<Keeps<T>>,
 ) -> Result<Under<T>, DbError> {
+    for _ in 0..TRIES {
+        if let Some(under) = try_keyed(owner, key, operations, now, answer.clone()).await? {
+            return Ok(under);
+        }
+    }
+    Ok(Under::Running)
+}
+
+/// One try; none where the key was there and is not any more: outlived, or erased with its user. Nothing was done then.
+async fn try_keyed<T: Resource>(
+    owner: &Owner<'_>,
+    key: &RequestKey,
+    operations: &[Operation],
+    now: Timestamp,
+    answer: Arc<Keeps<T>>,
+) -> Result<Option<Under<T>>, DbError> {
     let engine = owner.scope.engine();
     let Claim { steps, claim, kept } = claim(key, now, engine);
     let mut transaction = Transaction::new(owner, T::KIND.table, Some((steps, claim)));
@@ -71,27 +89,26 @@ pub async fn keyed<T: Resource>(
         })
     };
     let (rows, committed) = match owner.scope.write_judged(steps, judge).await {
-        Err(DbError::Locked(_)) => return Ok(Under::Running),
+        Err(DbError::Locked(_)) => return Ok(Some(Under::Running)),
         written => written?,
     };
     if rows.get(claim).is_none_or(Vec::is_empty) {
         let [keys, texts] = [kept, kept + 1].map(|step| rows.get(step).map_or(&[][..], Vec::as_slice));
-        // It was there a moment ago: outlived, or erased with its user.
-        let Some(kept) = keys.first() else { return Ok(Under::Running) };
+        let Some(kept) = keys.first() else { return Ok(None) };
         if kept.text(0)? != key.fingerprint {
-            return Ok(Under::Other);
+            return Ok(Some(Under::Other));
         }
-        return Kept::read(kept, texts).map(Under::Replay);
+        return Kept::read(kept, texts).map(|kept| Some(Under::Replay(kept)));
     }
     let outcomes = outcomes::<T>(&places, &rows, owner.user)?;
     if !committed {
-        return Ok(Under::Failed(outcomes));
+        return Ok(Some(Under::Failed(outcomes)));
     }
     tells.then(|| owner.known.remember(owner.user, owner.claims));
     log_all(owner.user, operations, &outcomes, now);
     let kept =
         answer(&outcomes).ok_or_else(|| DbError::Fault("an answer was kept and is not there".to_owned()))?;
-    Ok(Under::First(kept))
+    Ok(Some(Under::First(kept)))
 }
 
 /// The steps that take a key, and where they leave their rows.

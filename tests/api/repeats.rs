@@ -21,6 +21,7 @@ on_both!(
     a_short_answer_is_repeated_short,
     a_key_is_judged_after_the_body,
     outlived_keys_of_two_writes_are_in_nobodys_way,
+    repeating_beside_an_erasure_is_a_write_or_a_replay,
 );
 
 on_both_and_pooled!(twenty_at_once_make_one_row);
@@ -276,6 +277,32 @@ async fn outlived_keys_of_two_writes_are_in_nobodys_way(world: &World) {
         answer.is(201);
     }
     assert_eq!(world.behind().await.number("select count(*) from @idempotency_keys").await, 10);
+}
+
+async fn repeating_beside_an_erasure_is_a_write_or_a_replay(world: &World) {
+    let ann = world.user("ann");
+    for _ in 0..5 {
+        let answers = join_all((0..24).map(|i| {
+            let ann = &ann;
+            async move {
+                if i % 8 == 0 {
+                    return ann.delete("/api/v1/users/me").await;
+                }
+                post(ann, &ann.tasks(), &format!("key {}", i % 3), json!({"title": "A"})).await
+            }
+        }))
+        .await;
+        for answer in answers {
+            // Who meets one erasure after the other is told to come again.
+            assert!(matches!(answer.status, 201 | 204 | 409), "{}: {}", answer.status, answer.text());
+        }
+    }
+    let behind = world.behind().await;
+    let (keys, tasks) = (
+        behind.number("select count(*) from @idempotency_keys").await,
+        behind.number("select count(*) from @tasks").await,
+    );
+    assert_eq!(keys, tasks, "each key that is kept has its row");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

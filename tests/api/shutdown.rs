@@ -1,5 +1,8 @@
 //! The end of the real program: not ready any more, but still answering, until its delay is over.
 
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -47,4 +50,33 @@ async fn sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres() {
     not_ready_but_answering(Engine::Postgres).await;
+}
+
+/// Connections that go on coming do not keep the server from ending.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_ends_under_load() {
+    for _ in 0..3 {
+        let mut program = Program::start(Engine::Sqlite, &[]).await;
+        let address = program.address;
+        let over = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                let over = over.clone();
+                std::thread::spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        let Ok(mut stream) = std::net::TcpStream::connect(address) else { continue };
+                        let request = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+                        stream.write_all(request).and_then(|()| stream.read_to_end(&mut Vec::new())).ok();
+                    }
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        program.ask_to_end();
+        let asked = Instant::now();
+        assert_eq!(program.ended().await.code(), Some(0));
+        over.store(true, Ordering::Relaxed);
+        clients.into_iter().for_each(|client| client.join().expect("a client"));
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    }
 }
