@@ -29,10 +29,11 @@ Examples:
   creatorvault copy --from data/creatorvault.db --to \"$NEW_URL\" --schema creatorvault --json
   creatorvault copy --verify --from sqlite://data/creatorvault.db --to \"$NEW_URL\"    only compare
 
-Stop the server first: what it writes after the start is not copied. Then set DATABASE_URL to the new address, start the
+Stop the server first: a file that is written to meanwhile is not copied, and the exit code is 1. Then set DATABASE_URL to the new address, start the
 server, and run creatorvault doctor. The target's tables are made, or brought up to date, as by creatorvault serve.
 
-Exit codes: 0 everything is there and the same, 1 nothing was copied (or, with --verify, they differ), 2 misused.")]
+Exit codes: 0 everything is there and the same; 1 nothing was copied, or the file was written to in the very last
+moment (standard error says which), or, with --verify, they differ; 2 misused.")]
 pub(super) struct Copy {
     /// The SQLite file: its URL or its path
     #[arg(long, value_name = "URL", value_parser = file)]
@@ -62,7 +63,8 @@ impl Copy {
             }
         })?;
         report.say(self.json);
-        if report.comparison.is_same() { Ok(()) } else { Err(Failure(report.differences())) }
+        let wrong = report.wrong(&ends);
+        if wrong.is_empty() { Ok(()) } else { Err(Failure(wrong)) }
     }
 
     /// The settings, about the target alone.
@@ -88,15 +90,14 @@ impl Copy {
         let source = Source::open_moment(&self.from, config).await.map_err(|error| ends.unread(error))?;
         fill::all(&source, &target, ends).await?;
         let comparison = compare(&source, target.inside(), ends).await?;
-        if !comparison.is_same() {
-            return Ok(Report { written: Written::Nothing { tried: true }, comparison });
+        // As late as it can be and take everything back.
+        let source_changed = source.changed().map_err(|error| ends.unread(error))?;
+        if source_changed || !comparison.is_same() {
+            return Ok(Report { written: Written::TakenBack, source_changed, comparison });
         }
         target.commit().await.map_err(|error| ends.uncommitted(error))?;
-        let changed = source.end().map_err(|error| ends.unread(error))?;
-        if changed {
-            complain(&ends.written_meanwhile());
-        }
-        Ok(Report { written: Written::All { changed }, comparison })
+        let source_changed = source.changed().map_err(|error| ends.untold(error))?;
+        Ok(Report { written: Written::All, source_changed, comparison })
     }
 
     async fn look(&self, config: &DatabaseConfig, ends: &Ends) -> Result<Report, Failure> {
@@ -106,7 +107,7 @@ impl Copy {
         let target =
             Source::open_moment(&config.url, config).await.map_err(|error| ends.unreachable(error))?;
         let comparison = compare(&source, &target, ends).await?;
-        Ok(Report { written: Written::Nothing { tried: false }, comparison })
+        Ok(Report { written: Written::Nothing, source_changed: false, comparison })
     }
 }
 

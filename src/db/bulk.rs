@@ -69,15 +69,15 @@ impl Source {
         }
     }
 
-    /// Lets go of the database; whether somebody has written the file since the moment of [`Source::open_moment`],
-    /// which only SQLite tells.
+    /// Whether somebody has written the file since the moment of [`Source::open_moment`], which only SQLite tells. It
+    /// lets go of that moment: what is asked afterwards may be answered from a later one. It may be asked again.
     ///
     /// # Errors
     /// What the database says.
-    pub fn end(self) -> Result<bool, DbError> {
-        match self.kind {
+    pub fn changed(&self) -> Result<bool, DbError> {
+        match &self.kind {
             SourceKind::Postgres(_) | SourceKind::Sqlite(_) => Ok(false),
-            SourceKind::Moment(moment) => moment.end(),
+            SourceKind::Moment(moment) => moment.changed(),
         }
     }
 

@@ -163,11 +163,30 @@ impl Ends {
         }
     }
 
-    /// For a copy that is whole, and late.
+    /// The source does not say, after the commit, whether it was written to.
+    pub(super) fn untold(&self, error: DbError) -> Failure {
+        Failure::from(format!(
+            "--from: {} cannot be read any more: {}; everything was copied and compared, and stays, but whether the file \
+             was written to in the last moment is unknown: stop the server that runs on it, and run this with --verify",
+            self.from.url,
+            text(error)
+        ))
+    }
+
+    /// For a copy that was taken back, because the source is another by now.
     pub(super) fn written_meanwhile(&self) -> String {
         format!(
-            "warning: {} was written to while it was copied, and those changes are not in the target: stop the server, \
-             empty the target (`delete from \"{}\".users`) and copy again",
+            "--from: {} was written to while it was copied; {NOTHING}: stop the server that runs on it, and run this again",
+            self.from.url
+        )
+    }
+
+    /// For a copy that stays, and lacks what was written between the last look and the commit.
+    pub(super) fn written_at_last(&self) -> String {
+        format!(
+            "--from: {} was written to in the last moment; everything before that was copied and stays, those changes are \
+             not in the target: stop the server that runs on the file, empty the target (`delete from \"{}\".users`) and \
+             run this again",
             self.from.url, self.to.schema
         )
     }

@@ -3,27 +3,26 @@
 use serde::Serialize;
 
 use super::compare::{Comparison, Difference};
+use super::ends::Ends;
 use crate::cli::say;
 
 /// What this run has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
     /// All of it stays.
-    All {
-        /// Whether the source was written to meanwhile.
-        changed: bool,
-    },
-    /// Nothing stays.
-    Nothing {
-        /// Whether rows were written, and taken back.
-        tried: bool,
-    },
+    All,
+    /// Rows were written, and taken back.
+    TakenBack,
+    /// Nothing was to be written.
+    Nothing,
 }
 
 /// What there is to tell.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) written: Written,
+    /// Whether the source was written to meanwhile.
+    pub(super) source_changed: bool,
     pub(super) comparison: Comparison,
 }
 
@@ -57,11 +56,11 @@ struct DifferenceJson<'a> {
 }
 
 impl Report {
-    /// Prints it. As text only where both sides are the same; otherwise the failure says it.
+    /// Prints it. As text only where both sides are the same, and stay so; otherwise the failure says it.
     pub(super) fn say(&self, json: bool) {
         if json {
             say(&serde_json::to_string_pretty(&self.json()).unwrap_or_default());
-        } else if self.comparison.is_same() {
+        } else if self.comparison.is_same() && self.written != Written::TakenBack {
             say(&self.text());
         }
     }
@@ -75,8 +74,8 @@ impl Report {
         let mut lines: Vec<_> =
             tables.iter().map(|(table, rows, _)| format!("{table:18}{rows:>10}")).collect();
         let done = match self.written {
-            Written::All { .. } => "copied, and the same on both sides",
-            Written::Nothing { .. } => "the same on both sides",
+            Written::All => "copied, and the same on both sides",
+            Written::TakenBack | Written::Nothing => "the same on both sides",
         };
         let word = if *users == 1 { "user" } else { "users" };
         lines.push(format!("{users} {word}, {}: {done}", rows(self.rows())));
@@ -92,9 +91,9 @@ impl Report {
             target_rows: *target_rows,
         };
         Json {
-            copied: matches!(self.written, Written::All { .. }),
+            copied: self.written == Written::All,
             same: self.comparison.is_same(),
-            source_changed: self.written == Written::All { changed: true },
+            source_changed: self.source_changed,
             users: *users,
             rows: self.rows(),
             checksum,
@@ -104,8 +103,20 @@ impl Report {
         }
     }
 
+    /// What is not as it should be, with the cure; nothing for a success.
+    pub(super) fn wrong(&self, ends: &Ends) -> Vec<String> {
+        let mut lines = if self.comparison.is_same() { Vec::new() } else { self.differences() };
+        if self.source_changed {
+            lines.push(match self.written {
+                Written::All => ends.written_at_last(),
+                Written::TakenBack | Written::Nothing => ends.written_meanwhile(),
+            });
+        }
+        lines
+    }
+
     /// A line for each user and table that is not the same, and what that means.
-    pub(super) fn differences(&self) -> Vec<String> {
+    fn differences(&self) -> Vec<String> {
         let Comparison { named, differing, .. } = &self.comparison;
         let mut lines: Vec<_> = named.iter().map(Difference::line).collect();
         let told = u64::try_from(named.len()).unwrap_or(u64::MAX);
@@ -113,11 +124,11 @@ impl Report {
             lines.push(format!("… and {} more", differing - told));
         }
         let end = match self.written {
-            Written::Nothing { tried: true } => {
+            Written::TakenBack => {
                 "nothing was copied, because the rows do not read back as they were written: something in the target \
                  (a trigger, a rule, a disk) changes them"
             }
-            Written::Nothing { tried: false } | Written::All { .. } => {
+            Written::Nothing | Written::All => {
                 "the two databases differ: somebody has written to one of them since the copy"
             }
         };

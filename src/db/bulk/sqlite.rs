@@ -75,11 +75,12 @@ impl Moment {
         })
     }
 
-    /// Lets go of the moment; whether somebody has written the file since then.
-    pub(super) fn end(self) -> Result<bool, DbError> {
+    /// Lets go of the moment, inside which nothing of others is seen; whether somebody has written the file since then.
+    pub(super) fn changed(&self) -> Result<bool, DbError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = connection.execute_batch("commit").and_then(|()| data_version(&connection));
-        ended.map(|version| version != self.version).map_err(|error| refused(&error))
+        let ended = if connection.is_autocommit() { Ok(()) } else { connection.execute_batch("commit") };
+        let version = ended.and_then(|()| data_version(&connection));
+        version.map(|version| version != self.version).map_err(|error| refused(&error))
     }
 }
 

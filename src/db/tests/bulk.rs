@@ -128,10 +128,12 @@ async fn a_moment_stays_what_it_was_and_tells_of_writers() {
         assert_eq!(walked(&moment).await, ["a", "b", "c"]);
         assert!(moment.rows("delete from @things returning name").await.is_err());
         let is_sqlite = bed.db.engine() == Engine::Sqlite;
-        assert_eq!(moment.end().unwrap(), is_sqlite);
+        assert_eq!(moment.changed().unwrap(), is_sqlite);
         let moment = open().await;
         assert_eq!(walked(&moment).await.len(), 5);
-        assert!(!moment.end().unwrap(), "nobody wrote");
+        assert!(!moment.changed().unwrap(), "nobody wrote");
+        write(&["f"]).await;
+        assert_eq!(moment.changed().unwrap(), is_sqlite, "it may be asked again");
     })
     .await;
 }

@@ -162,46 +162,6 @@ async fn an_empty_file_is_copied_too() {
     assert_eq!((&report["rows"], &report["users"], &report["same"]), (&json!(0), &json!(0), &json!(true)));
 }
 
-/// Servers run on both ends while it copies: one goes on writing what will be missing, the other waits.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_written_meanwhile_is_told_and_a_server_on_the_target_waits() {
-    let pair = Move::new().await;
-    pair.from.user("ann").tasks().create(json!({"title": "First"})).await.is(201);
-    let behind = pair.to.behind().await;
-    behind
-        .run(
-            "create function @slow() returns trigger language plpgsql as 'begin perform pg_sleep(2); return null; end'; \
-             create trigger slow before insert on @users for each statement execute function @slow()",
-        )
-        .await;
-    // A time limit of the connection's own does not end it.
-    let mut command = pair.command(&["--json"], "?options=-c%20statement_timeout%3D700");
-    let child = command.spawn().expect("it starts");
-    let holds = format!(
-        "select count(*) from pg_locks l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace \
-         where n.nspname = '{}' and c.relname = 'task_tags' and l.mode = 'ShareRowExclusiveLock' and l.granted",
-        behind.schema().expect("a schema")
-    );
-    while behind.number(&holds).await == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    pair.from.user("ann").tasks().create(json!({"title": "Too late"})).await.is(201);
-    let mine = pair.to.user("ann").tasks().create(json!({"title": "Too early"})).await.is(201);
-    assert_eq!(mine["number"], 2, "it waited for the copy");
-    let ran = super::Ran::from(child);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    let report: Value = serde_json::from_str(&ran.out).expect("JSON");
-    assert_eq!((&report["rows"], &report["source_changed"]), (&json!(2), &json!(true)));
-    assert!(
-        ran.err.contains("was written to while it was copied") && ran.err.contains("stop the server"),
-        "{ran:?}"
-    );
-    let mut titles = pair.to.user("ann").tasks().titles("").await;
-    titles.sort();
-    assert_eq!(titles, ["First", "Too early"]);
-}
-
 /// The command line names what it reads in the ways that people write it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_path_and_the_schema_of_the_settings_do() {
