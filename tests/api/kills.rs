@@ -1,6 +1,6 @@
 //! `kill -9` while clients write: what was acknowledged is there afterwards.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -99,7 +99,9 @@ async fn a_retry_makes_no_second_row(engine: Engine) {
         let user = program.user("ann");
         let post = || Request::new("POST", "/api/tasks").header("Idempotency-Key", &key).json(&body);
         let unheard = tokio::spawn(post().bearer(&user.token).begin(user.address));
+        let begun = Instant::now();
         while behind.number("select count(*) from @tasks").await < round {
+            assert!(begun.elapsed() < Duration::from_secs(20), "round {round}: the row is not there");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         program.kill();
