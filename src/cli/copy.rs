@@ -1,5 +1,7 @@
 //! `copy`: everything of a SQLite file into an empty PostgreSQL database, in one transaction, compared row by row.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::{Failure, complain, settings, wait_for};
@@ -17,6 +19,9 @@ mod tables;
 use compare::compare;
 use ends::Ends;
 use report::{Report, Written};
+
+/// How long a writer on the target, a server say, may keep its locks.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Copy everything from a SQLite file into an empty PostgreSQL database
 ///
@@ -81,7 +86,8 @@ impl Copy {
     async fn copy(&self, config: &DatabaseConfig, ends: &Ends) -> Result<Report, Failure> {
         ends.check_source().await?;
         ends.prepare_target().await?;
-        let target = Target::begin(&self.to, config).await.map_err(|error| ends.unreachable(error))?;
+        let target =
+            Target::begin(&self.to, config, PATIENCE).await.map_err(|error| ends.unreachable(error))?;
         ends.take(&target).await?;
         complain(&format!(
             "note: what is written to {} from now on is not copied: let no server run on it",

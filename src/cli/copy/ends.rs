@@ -211,3 +211,44 @@ fn sqlite_url(url: &DatabaseUrl) -> String {
         DatabaseUrl::Postgres(_) => url.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn a_target_that_somebody_else_writes_to_is_refused_with_the_cure() {
+        let url = std::env::var("TEST_POSTGRES_URL").expect("scripts/test sets it");
+        let schema = format!("test_{}", Clock::system().random_id().simple());
+        let vars = [("DATABASE_URL", url.clone()), ("DATABASE_SCHEMA", schema.clone())];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value));
+        let config = Config::from_vars(vars).unwrap().0.database;
+        let DatabaseUrl::Postgres(to) = &config.url else { panic!("PostgreSQL") };
+        let ends = Ends::new(&DatabaseUrl::Sqlite("not-there.db".into()), to, &config);
+        ends.prepare_target().await.unwrap();
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+            .batch_execute(&format!("begin; insert into {schema}.users (id) values ('ann')"))
+            .await
+            .unwrap();
+        let take = async || {
+            let target = Target::begin(to, &config, Duration::from_millis(50)).await.unwrap();
+            ends.take(&target).await
+        };
+        let Failure(lines) = take().await.unwrap_err();
+        client.batch_execute("rollback").await.unwrap();
+        let afterwards = take().await;
+        client.batch_execute(&format!("drop schema {schema} cascade")).await.unwrap();
+        let line = format!(
+            "--to: another program is writing to {}; nothing was copied: stop the server that runs on it, and run this \
+             again",
+            config.url
+        );
+        assert_eq!((lines, afterwards), (vec![line], Ok(())));
+    }
+}

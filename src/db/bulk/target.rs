@@ -1,6 +1,7 @@
 //! A PostgreSQL database that takes whole tables in one transaction.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
@@ -16,7 +17,7 @@ use crate::db::{DbError, Engine};
 /// No time limit but for locks: what is there to be waited for is this program's own work. The last one is not in every
 /// version of the server.
 const WRITING: &str = "begin isolation level read committed read write; set local statement_timeout = 0; \
-                       set local idle_in_transaction_session_timeout = 0; set local lock_timeout = '10s'; \
+                       set local idle_in_transaction_session_timeout = 0; \
                        select set_config(name, '0', true) from pg_catalog.pg_settings \
                        where name = 'transaction_timeout'";
 
@@ -33,12 +34,19 @@ pub struct Target {
 }
 
 impl Target {
-    /// Connects and begins. Of the settings the schema, which `@table` stands in, and the acquire timeout count.
+    /// Connects and begins. Of the settings the schema, which `@table` stands in, and the acquire timeout count. A lock
+    /// of somebody else is waited for as long as `patience`; then it is [`DbError::Locked`].
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when the server cannot be reached or refuses the login.
-    pub async fn begin(url: &PostgresUrl, settings: &DatabaseConfig) -> Result<Self, DbError> {
-        let kind = SourceKind::Postgres(Snapshot::begin(url, settings, WRITING).await?);
+    pub async fn begin(
+        url: &PostgresUrl,
+        settings: &DatabaseConfig,
+        patience: Duration,
+    ) -> Result<Self, DbError> {
+        // Zero would be for ever.
+        let begin = format!("{WRITING}; set local lock_timeout = {}", patience.as_millis().max(1));
+        let kind = SourceKind::Postgres(Snapshot::begin(url, settings, &begin).await?);
         Ok(Self { inside: Source { schema: settings.schema.clone(), kind } })
     }
 

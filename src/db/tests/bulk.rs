@@ -1,5 +1,7 @@
 //! The admin commands' door, on both engines.
 
+use std::time::Duration;
+
 use super::*;
 use crate::db::bulk::{Access, ColumnKind, Datum, Errand, Sink, Source, Target};
 
@@ -152,7 +154,7 @@ async fn a_target_takes_a_table_whole_or_not_at_all() {
             }
             load.finish().await
         };
-        let begin = async || Target::begin(url, &bed.config).await.unwrap();
+        let begin = async || Target::begin(url, &bed.config, Duration::from_secs(10)).await.unwrap();
         // One that is let go of, one in which the last row does not fit, one that is not finished.
         let target = begin().await;
         assert_eq!(fill(&target, 1).await.unwrap(), 5_000);
