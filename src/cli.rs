@@ -25,7 +25,7 @@ Examples:
   creatorvault migrate status             which migrations the database has
   creatorvault token new --user ann       a token to try the API with
   creatorvault token check eyJhbGciOi…    why this server takes or refuses a token
-  creatorvault copy --from sqlite://data/creatorvault.db --to postgresql://…    move up to PostgreSQL
+  creatorvault copy --from sqlite://data/creatorvault.db --to-env NEW_URL    move up to PostgreSQL
   creatorvault doctor                     what is wrong with this set-up, and the cure
   creatorvault import --from old.db       take the rows of an existing back end
 

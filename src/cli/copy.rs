@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Failure, complain, settings, wait_for};
-use crate::config::database::{self, DatabaseConfig, DatabaseUrl, PostgresUrl};
+use crate::config::database::{self, DatabaseConfig, DatabaseUrl};
 use crate::db::bulk::{Source, Target};
 
 mod compare;
@@ -15,10 +15,12 @@ mod progress;
 mod report;
 mod sum;
 mod tables;
+mod urls;
 
 use compare::compare;
 use ends::Ends;
 use report::{Report, Written};
+use urls::Destination;
 
 /// How long a writer on the target, a server say, may keep its locks.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,9 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  creatorvault copy --from sqlite://data/creatorvault.db --to postgresql://user:password@host/name
-  creatorvault copy --from data/creatorvault.db --to \"$NEW_URL\" --schema creatorvault --json
-  creatorvault copy --verify --from sqlite://data/creatorvault.db --to \"$NEW_URL\"    only compare
+  creatorvault copy --from sqlite://data/creatorvault.db                      into the database of DATABASE_URL
+  creatorvault copy --from data/creatorvault.db --to-env NEW_URL --json       into that of the variable NEW_URL
+  creatorvault copy --from data/creatorvault.db --to postgresql://host/name --schema creatorvault
+  creatorvault copy --verify --from data/creatorvault.db --to-env NEW_URL     only compare
+
+A password does not belong into --to: every user of the machine can read the arguments of a process.
 
 Stop the server first: a file that is written to meanwhile is not copied, and the exit code is 1. Then set DATABASE_URL to the new address, start the
 server, and run creatorvault doctor. The target's tables are made, or brought up to date, as by creatorvault serve.
@@ -41,11 +46,14 @@ Exit codes: 0 everything is there and the same; 1 nothing was copied, or the fil
 moment (standard error says which), or, with --verify, they differ; 2 misused.")]
 pub(super) struct Copy {
     /// The SQLite file: its URL or its path
-    #[arg(long, value_name = "URL", value_parser = file)]
+    #[arg(long, value_name = "URL", value_parser = urls::file)]
     from: DatabaseUrl,
-    /// The PostgreSQL database, past a pooler where there is one
-    #[arg(long, value_name = "URL", value_parser = server)]
-    to: Box<PostgresUrl>,
+    /// The PostgreSQL database, past a pooler where there is one  [default: that of DATABASE_URL]
+    #[arg(long, value_name = "URL", value_parser = urls::server)]
+    to: Option<Destination>,
+    /// The environment variable that holds its URL
+    #[arg(long, value_name = "NAME", value_parser = urls::variable, conflicts_with = "to")]
+    to_env: Option<Destination>,
     /// The target's schema  [default: DATABASE_SCHEMA, or public]
     #[arg(long, value_name = "NAME", value_parser = database::schema)]
     schema: Option<String>,
@@ -59,12 +67,17 @@ pub(super) struct Copy {
 
 impl Copy {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = self.config(&settings()?.database);
-        let ends = Ends::new(&self.from, &self.to, &config);
+        let settings = settings()?.database;
+        let to = match self.to.as_ref().or(self.to_env.as_ref()) {
+            Some(to) => to.clone(),
+            None => urls::of_settings(&settings)?,
+        };
+        let config = self.config(&settings, &to);
+        let ends = Ends::new(&self.from, &to, &config);
         let report = wait_for(async {
             match self.verify {
                 true => self.look(&config, &ends).await,
-                false => self.copy(&config, &ends).await,
+                false => self.copy(&to, &config, &ends).await,
             }
         })?;
         report.say(self.json);
@@ -73,9 +86,9 @@ impl Copy {
     }
 
     /// The settings, about the target alone.
-    fn config(&self, settings: &DatabaseConfig) -> DatabaseConfig {
+    fn config(&self, settings: &DatabaseConfig, to: &Destination) -> DatabaseConfig {
         let mut config = settings.clone();
-        config.url = DatabaseUrl::Postgres(self.to.clone());
+        config.url = DatabaseUrl::Postgres(to.url.clone());
         config.direct_url = None;
         if let Some(schema) = &self.schema {
             config.schema.clone_from(schema);
@@ -83,11 +96,11 @@ impl Copy {
         config
     }
 
-    async fn copy(&self, config: &DatabaseConfig, ends: &Ends) -> Result<Report, Failure> {
+    async fn copy(&self, to: &Destination, config: &DatabaseConfig, ends: &Ends) -> Result<Report, Failure> {
         ends.check_source().await?;
         ends.prepare_target().await?;
         let target =
-            Target::begin(&self.to, config, PATIENCE).await.map_err(|error| ends.unreachable(error))?;
+            Target::begin(&to.url, config, PATIENCE).await.map_err(|error| ends.unreachable(error))?;
         ends.take(&target).await?;
         complain(&format!(
             "note: what is written to {} from now on is not copied: let no server run on it",
@@ -114,32 +127,5 @@ impl Copy {
             Source::open_moment(&config.url, config).await.map_err(|error| ends.unreachable(error))?;
         let comparison = compare(&source, &target, ends).await?;
         Ok(Report { written: Written::Nothing, source_changed: false, comparison })
-    }
-}
-
-/// A SQLite URL, or the path of a file.
-fn file(text: &str) -> Result<DatabaseUrl, String> {
-    let is_path = !text.contains("://") && !text.starts_with("sqlite:");
-    let url = if is_path && !text.is_empty() {
-        DatabaseUrl::Sqlite(text.into())
-    } else {
-        DatabaseUrl::parse(text, &mut Vec::new())?
-    };
-    match url {
-        DatabaseUrl::Sqlite(_) => Ok(url),
-        DatabaseUrl::Postgres(_) => Err("copies from a SQLite file to PostgreSQL only: give the file, \
-                                         sqlite://…; between PostgreSQL servers use pg_dump"
-            .to_owned()),
-    }
-}
-
-fn server(text: &str) -> Result<Box<PostgresUrl>, String> {
-    match DatabaseUrl::parse(text, &mut Vec::new())? {
-        DatabaseUrl::Postgres(url) => Ok(url),
-        DatabaseUrl::Sqlite(_) => {
-            Err("copies from a SQLite file to PostgreSQL only, not the other way: give \
-                                       postgresql://…; a SQLite file is copied with sqlite3's .backup"
-                .to_owned())
-        }
     }
 }

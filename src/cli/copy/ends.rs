@@ -1,11 +1,12 @@
 //! The two databases: whether they are what they have to be, and what is said when they are not.
 
-use crate::config::database::{DatabaseConfig, DatabaseUrl, PostgresUrl};
+use crate::config::database::{DatabaseConfig, DatabaseUrl};
 use crate::db::bulk::{Source, Target};
 use crate::db::migrate::{self, Applied};
 use crate::db::{DbError, Row};
 
 use super::tables::TABLES;
+use super::urls::Destination;
 use super::{Failure, complain};
 
 const NOTHING: &str = "nothing was copied";
@@ -15,13 +16,16 @@ const NOTHING: &str = "nothing was copied";
 pub(super) struct Ends {
     from: DatabaseConfig,
     to: DatabaseConfig,
+    /// What named the target.
+    to_name: String,
 }
 
 impl Ends {
     /// The settings are about the target.
-    pub(super) fn new(from: &DatabaseUrl, to: &PostgresUrl, config: &DatabaseConfig) -> Self {
+    pub(super) fn new(from: &DatabaseUrl, to: &Destination, config: &DatabaseConfig) -> Self {
         let of = |url| DatabaseConfig { url, direct_url: None, ..config.clone() };
-        Self { from: of(from.clone()), to: of(DatabaseUrl::Postgres(Box::new(to.clone()))) }
+        let Destination { name, url } = to;
+        Self { from: of(from.clone()), to: of(DatabaseUrl::Postgres(url.clone())), to_name: name.clone() }
     }
 
     /// Refuses a source that has not the migrations of this program.
@@ -48,12 +52,12 @@ impl Ends {
     /// Refuses a target that has not the migrations of this program, where nothing is to be written.
     pub(super) async fn check_target(&self) -> Result<(), Failure> {
         let rows = migrate::status(&self.to).await.map_err(|error| self.unreachable(error))?;
-        self.refuse_unknown("--to", &self.to, &rows)?;
+        self.refuse_unknown(&self.to_name, &self.to, &rows)?;
         match pending(&rows) {
             None => Ok(()),
             Some(name) => Err(Failure::from(format!(
-                "--to: {} lacks the migration {name}: nothing has been copied there yet",
-                self.to.url
+                "{}: {} lacks the migration {name}: nothing has been copied there yet",
+                self.to_name, self.to.url
             ))),
         }
     }
@@ -61,7 +65,7 @@ impl Ends {
     /// Brings the target's tables up to date, where they are ours and hold nothing.
     pub(super) async fn prepare_target(&self) -> Result<(), Failure> {
         let rows = migrate::status(&self.to).await.map_err(|error| self.unreachable(error))?;
-        self.refuse_unknown("--to", &self.to, &rows)?;
+        self.refuse_unknown(&self.to_name, &self.to, &rows)?;
         if pending(&rows).is_none() {
             return Ok(());
         }
@@ -83,9 +87,9 @@ impl Ends {
         let lock = format!("lock table {} in share row exclusive mode", names.join(", "));
         target.run(&lock).await.map_err(|error| match error {
             DbError::Locked(_) => Failure::from(format!(
-                "--to: another program is writing to {}; {NOTHING}: stop the server that runs on it, and run this \
+                "{}: another program is writing to {}; {NOTHING}: stop the server that runs on it, and run this \
                  again",
-                self.to.url
+                self.to_name, self.to.url
             )),
             other => self.unwritten(other),
         })?;
@@ -101,9 +105,9 @@ impl Ends {
             return Ok(());
         }
         Err(Failure::from(format!(
-            "--to: {} has rows in {}.{table} already, and a copy goes into empty tables only; {NOTHING}: name another \
+            "{}: {} has rows in {}.{table} already, and a copy goes into empty tables only; {NOTHING}: name another \
              database, or another schema with --schema",
-            self.to.url, self.to.schema
+            self.to_name, self.to.url, self.to.schema
         )))
     }
 
@@ -129,16 +133,16 @@ impl Ends {
     pub(super) fn unreachable(&self, error: DbError) -> Failure {
         let cure = match &error {
             DbError::Unavailable(_) => {
-                ": see that the server runs, and put host, port, user, password and database of --to right"
+                ": see that the server runs, and put host, port, user, password and database right"
             }
             DbError::OutcomeUnknown(_) | DbError::Locked(_) | DbError::Fault(_) => "",
         };
-        Failure::from(format!("--to: {}: {}; {NOTHING}{cure}", self.to.url, text(error)))
+        Failure::from(format!("{}: {}: {}; {NOTHING}{cure}", self.to_name, self.to.url, text(error)))
     }
 
     /// What was copied cannot be read.
     pub(super) fn unreadable(&self, error: DbError) -> Failure {
-        Failure::from(format!("--to: {} cannot be read: {}; {NOTHING}", self.to.url, text(error)))
+        Failure::from(format!("{}: {} cannot be read: {}; {NOTHING}", self.to_name, self.to.url, text(error)))
     }
 
     /// The target has refused rows.
@@ -149,15 +153,18 @@ impl Ends {
         } else {
             ", run this again when that is put right"
         };
-        Failure::from(format!("--to: {} has not taken the rows: {reason}; {NOTHING}{cure}", self.to.url))
+        Failure::from(format!(
+            "{}: {} has not taken the rows: {reason}; {NOTHING}{cure}",
+            self.to_name, self.to.url
+        ))
     }
 
     /// The commit failed.
     pub(super) fn uncommitted(&self, error: DbError) -> Failure {
         match error {
             DbError::OutcomeUnknown(text) => Failure::from(format!(
-                "--to: {}: {text}; whether everything was copied or nothing is unknown: run this again with --verify",
-                self.to.url
+                "{}: {}: {text}; whether everything was copied or nothing is unknown: run this again with --verify",
+                self.to_name, self.to.url
             )),
             other => self.unwritten(other),
         }
@@ -228,7 +235,8 @@ mod tests {
         let vars = vars.map(|(name, value)| (name.to_owned(), value));
         let config = Config::from_vars(vars).unwrap().0.database;
         let DatabaseUrl::Postgres(to) = &config.url else { panic!("PostgreSQL") };
-        let ends = Ends::new(&DatabaseUrl::Sqlite("not-there.db".into()), to, &config);
+        let named = Destination { name: "--to-env NEW_URL".to_owned(), url: to.clone() };
+        let ends = Ends::new(&DatabaseUrl::Sqlite("not-there.db".into()), &named, &config);
         ends.prepare_target().await.unwrap();
         let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -245,7 +253,7 @@ mod tests {
         let afterwards = take().await;
         client.batch_execute(&format!("drop schema {schema} cascade")).await.unwrap();
         let line = format!(
-            "--to: another program is writing to {}; nothing was copied: stop the server that runs on it, and run this \
+            "--to-env NEW_URL: another program is writing to {}; nothing was copied: stop the server that runs on it, and run this \
              again",
             config.url
         );
