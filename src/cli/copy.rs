@@ -1,5 +1,6 @@
 //! `copy`: everything of a SQLite file into an empty PostgreSQL database, in one transaction, compared row by row.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,11 +17,13 @@ mod report;
 mod sum;
 mod tables;
 mod urls;
+mod users;
 
 use compare::compare;
 use ends::Ends;
 use report::{Report, Written};
 use urls::Destination;
+use users::Users;
 
 /// How long a writer on the target, a server say, may keep its locks.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,11 +39,13 @@ Examples:
   creatorvault copy --from data/creatorvault.db --to-env NEW_URL --json       into that of the variable NEW_URL
   creatorvault copy --from data/creatorvault.db --to postgresql://host/name --schema creatorvault
   creatorvault copy --verify --from data/creatorvault.db --to-env NEW_URL     only compare
+  creatorvault copy --from data/creatorvault.db --to-env NEW_URL --users users.jsonl
 
-A password does not belong into --to: every user of the machine can read the arguments of a process.
+A password does not belong in --to: every user of the machine can read the arguments of a process.
 
-Stop the server first: a file that is written to meanwhile is not copied, and the exit code is 1. Then set DATABASE_URL to the new address, start the
-server, and run creatorvault doctor. The target's tables are made, or brought up to date, as by creatorvault serve.
+Stop the server first: a file that is written to meanwhile is not copied, and the exit code is 1. Then set DATABASE_URL
+to the new address, start the server, and run creatorvault doctor. The target's tables are made, or brought up to date,
+as by creatorvault serve.
 
 Exit codes: 0 everything is there and the same; 1 nothing was copied, or the file was written to in the very last
 moment (standard error says which), or, with --verify, they differ; 2 misused.")]
@@ -60,6 +65,9 @@ pub(super) struct Copy {
     /// Write nothing: only compare what is in both
     #[arg(long)]
     verify: bool,
+    /// Write what each user's rows of each table come to, number and SHA-256, as a line of JSON
+    #[arg(long, value_name = "FILE")]
+    users: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -98,6 +106,7 @@ impl Copy {
 
     async fn copy(&self, to: &Destination, config: &DatabaseConfig, ends: &Ends) -> Result<Report, Failure> {
         ends.check_source().await?;
+        let users = self.users()?;
         ends.prepare_target().await?;
         let target =
             Target::begin(&to.url, config, PATIENCE).await.map_err(|error| ends.unreachable(error))?;
@@ -108,7 +117,7 @@ impl Copy {
         ));
         let source = Source::open_moment(&self.from, config).await.map_err(|error| ends.unread(error))?;
         fill::all(&source, &target, ends).await?;
-        let comparison = compare(&source, target.inside(), ends).await?;
+        let comparison = compare(&source, target.inside(), ends, users).await?;
         // As late as it can be and take everything back.
         let source_changed = source.changed().map_err(|error| ends.unread(error))?;
         if source_changed || !comparison.is_same() {
@@ -119,13 +128,18 @@ impl Copy {
         Ok(Report { written: Written::All, source_changed, comparison })
     }
 
+    fn users(&self) -> Result<Option<Users>, Failure> {
+        self.users.as_deref().map(Users::create).transpose()
+    }
+
     async fn look(&self, config: &DatabaseConfig, ends: &Ends) -> Result<Report, Failure> {
         ends.check_source().await?;
+        let users = self.users()?;
         ends.check_target().await?;
         let source = Source::open_moment(&self.from, config).await.map_err(|error| ends.unread(error))?;
         let target =
             Source::open_moment(&config.url, config).await.map_err(|error| ends.unreachable(error))?;
-        let comparison = compare(&source, &target, ends).await?;
+        let comparison = compare(&source, &target, ends, users).await?;
         Ok(Report { written: Written::Nothing, source_changed: false, comparison })
     }
 }

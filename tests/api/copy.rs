@@ -10,6 +10,7 @@ mod broken;
 mod late;
 mod refusals;
 mod same;
+mod users;
 
 /// A server on a SQLite file, and one on an empty PostgreSQL schema.
 struct Move {

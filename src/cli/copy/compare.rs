@@ -7,6 +7,7 @@ use super::ends::Ends;
 use super::progress::Progress;
 use super::sum::Sum;
 use super::tables::{TABLES, Table};
+use super::users::{Line, Users};
 use crate::db::bulk::{Datum, Source, Walk};
 use crate::db::{DbError, Row};
 
@@ -43,8 +44,13 @@ impl Comparison {
     }
 }
 
-/// Compares all tables.
-pub(super) async fn compare(source: &Source, target: &Source, ends: &Ends) -> Result<Comparison, Failure> {
+/// Compares all tables; what each user of the source comes to goes into the list too.
+pub(super) async fn compare(
+    source: &Source,
+    target: &Source,
+    ends: &Ends,
+    mut users: Option<Users>,
+) -> Result<Comparison, Failure> {
     let mut comparison =
         Comparison { tables: Vec::new(), users: 0, checksum: String::new(), named: Vec::new(), differing: 0 };
     let mut sum = Sum::new();
@@ -55,6 +61,10 @@ pub(super) async fn compare(source: &Source, target: &Source, ends: &Ends) -> Re
         while let Some((user, pair)) = pairs.next().await? {
             if let Some(from) = &pair.source {
                 comparison.users += u64::from(table.name == "users");
+                if let Some(users) = &mut users {
+                    let Total { rows, hex } = from;
+                    users.add(&Line { user: &user, table: table.name, rows: *rows, sha256: hex })?;
+                }
                 sum.line(&format!("{}\t{user}\t{}\t{}", table.name, from.rows, from.hex));
             }
             let rows = |side: &Option<Total>| side.as_ref().map_or(0, |total| total.rows);
@@ -69,6 +79,7 @@ pub(super) async fn compare(source: &Source, target: &Source, ends: &Ends) -> Re
         comparison.tables.push((table.name, in_source, in_target));
         progress.end();
     }
+    users.map_or(Ok(()), Users::end)?;
     comparison.checksum = sum.hex();
     Ok(comparison)
 }

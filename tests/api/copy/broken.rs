@@ -63,7 +63,9 @@ async fn a_copy_that_is_killed_leaves_nothing_and_the_next_one_is_whole_in_littl
     behind.run("drop trigger slow on @tasks").await;
     assert_eq!(rows(&behind).await, 0);
 
-    let mut child = pair.command(&["--json"], "").spawn().expect("it starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = pair.command(&["--json", "--users"], "");
+    let mut child = command.arg(folder.path().join("users.jsonl")).spawn().expect("it starts");
     let mut most = 0;
     while child.try_wait().expect("a child").is_none() {
         most = most.max(peak(&child).unwrap_or_default());

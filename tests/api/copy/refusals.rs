@@ -109,7 +109,11 @@ async fn a_target_out_of_the_environment_is_named_and_its_password_is_not() {
     let good = "postgresql://ann:canary@127.0.0.1:1/d";
     let env = ["--to-env", "NEW_URL"];
     for (args, value, text) in [
-        (&env[..], "postgresql://ann:canary@h/d?sslmode=canary", "environment variable must have sslmode as one of"),
+        (
+            &env[..],
+            "postgresql://ann:canary@h/d?sslmode=canary",
+            "environment variable must have sslmode as one of",
+        ),
         (&env[..], "canary", "environment variable must start with postgresql://"),
         (&env[..], "sqlite://canary.db", "from a SQLite file to PostgreSQL only"),
         (&["--to-env", "OTHER"], good, "no such environment variable is set"),
