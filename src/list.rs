@@ -177,14 +177,13 @@ impl Rows<'_> {
         draft.push(&take).push(" - (select count(*) from near)");
         if range.skip > 0 {
             // What the first stretch is too short to skip.
-            let skip = draft.push(" offset (select case when ").param(Value::Int(range.skip));
-            draft.push(&format!(
-                "{skip} > count(*) then {skip} - count(*) else 0 end from {}",
-                self.table.name
-            ));
+            let skip = draft.push(" offset (select ").param(Value::Int(range.skip));
+            draft.push(&format!("{skip} - count(*) from (select 1 from {}", self.table.name));
             self.condition(draft);
             walk.condition(near, from, draft);
-            draft.push(")");
+            // In its order, so that the same index serves it.
+            walk.order_by(near, draft);
+            draft.push(&format!(" limit {skip}) as skipped)"));
         }
         draft.push(") as far) as found");
         walk.order_by(Stretch::Whole, draft);

@@ -148,3 +148,26 @@ fn depth_costs_nothing_where_an_index_serves_the_order() {
         }
     }
 }
+
+/// The list in the order of due dates puts two stretches together: how far the second one is skipped is counted no
+/// further than the offset.
+#[test]
+fn a_small_offset_counts_no_stretch_to_its_end() {
+    let file = filled();
+    let rows = Rows { table: &crate::tasks::store::TABLE, only: None, filter: &Filter::default() };
+    let params = Params::parse("sort=due_date&order=asc").unwrap();
+    let order = Order::read(&params, State::Completed, &mut Invalid::default());
+    let at = |offset| {
+        let window = Window { limit: 20, start: Start::Offset(offset), count: false };
+        ask(&file, &rows.page(&order, &window))
+    };
+    let (first, at_first) = at(0);
+    let (second, at_second) = at(10);
+    assert_eq!(second[..11], first[10..]);
+    assert!(at_second <= at_first * 3 / 2 + 200, "{at_second} steps, {at_first} without an offset");
+    // Across the border, and beyond the first stretch.
+    let dated = ROWS.unsigned_abs() / 2;
+    let (across, _) = at(dated - 15);
+    let ((border, _), (beyond, _)) = (at(dated), at(dated + 5));
+    assert_eq!((&across[15..], &border[5..]), (&border[..6], &beyond[..16]));
+}
