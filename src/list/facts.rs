@@ -12,6 +12,9 @@ use crate::field::zone::Day;
 
 use super::read_choice;
 
+/// As many tags are answered: nobody picks from a longer list, and an answer must not grow with the rows.
+const TAGS: i64 = 10_000;
+
 /// When it is, and which day that is where the user lives.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -107,16 +110,23 @@ fn count_groups(table: &str, state: &str, now: Now) -> Statement {
     draft.finish(Plan::Fresh)
 }
 
-/// The tags of a user's rows, the most frequent first, then by tag: one pass over the side table's key.
+/// The tags of a user's rows, the most frequent first, then by tag, at most [`TAGS`] of them: one pass over the side
+/// table's key.
 ///
 /// # Errors
 /// What the database says.
 pub async fn tags(scope: Scope<'_>, table: &TagTable) -> Result<Vec<TagCount>, DbError> {
+    let rows = scope.read(count_tags(table, TAGS)).await?;
+    rows.iter().map(|row| Ok(TagCount { tag: row.text(0)?, count: count(row, 1)? })).collect()
+}
+
+/// The `most` most frequent tags.
+pub(super) fn count_tags(table: &TagTable, most: i64) -> Statement {
     let TagTable { tags, rows: _, owner: _ } = table;
     let mut draft = Draft::new("select tag, count(*) from ");
-    draft.push(tags).push(" where user_id = $1 group by tag order by count(*) desc, tag");
-    let rows = scope.read(draft.finish(Plan::Fresh)).await?;
-    rows.iter().map(|row| Ok(TagCount { tag: row.text(0)?, count: count(row, 1)? })).collect()
+    draft.push(tags).push(" where user_id = $1 group by tag order by count(*) desc, tag limit ");
+    draft.bind(Value::Int(most));
+    draft.finish(Plan::Fresh)
 }
 
 fn count(row: &Row, column: usize) -> Result<u64, DbError> {

@@ -171,3 +171,22 @@ fn a_small_offset_counts_no_stretch_to_its_end() {
     let ((border, _), (beyond, _)) = (at(dated), at(dated + 5));
     assert_eq!((&across[15..], &border[5..]), (&border[..6], &beyond[..16]));
 }
+
+#[test]
+fn the_most_frequent_tags_are_answered() {
+    let file = filled();
+    let table = &crate::tasks::store::TABLE;
+    file.execute_batch(
+        "with tags (tag, rows) as (values ('rare', 1), ('b', 5), ('a', 5), ('common', 9))
+         insert into task_tags (user_id, tag, task_id)
+         select 'ann', tag, id from tags, tasks where user_id = 'ann' and number <= rows",
+    )
+    .unwrap();
+    for (most, expected) in [(1, &["common"][..]), (2, &["common", "a"]), (9, &["common", "a", "b", "rare"])]
+    {
+        let statement = facts::count_tags(table.tags, most);
+        let mut prepared = file.prepare(&statement.sql.replace('@', "").replace('$', "?")).unwrap();
+        let tags = prepared.query_map(("ann", most), |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(tags.map(Result::unwrap).collect::<Vec<_>>(), expected);
+    }
+}

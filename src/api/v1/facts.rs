@@ -79,7 +79,7 @@ async fn task_stats(
 #[utoipa::path(
     get, path = "/api/v1/{user_id}/tasks/tags", tag = "tasks",
     params(("user_id" = String, Path, description = "The token's user id, or `me`")),
-    responses((status = 200, description = "Every tag, and how many tasks have it", body = Vec<TagCount>))
+    responses((status = 200, description = "Every tag, and how many tasks have it; at most the 10,000 most frequent ones", body = Vec<TagCount>))
 )]
 async fn task_tags(
     State(app): State<Arc<App>>,
@@ -111,7 +111,7 @@ async fn idea_stats(
 #[utoipa::path(
     get, path = "/api/v1/{user_id}/ideas/tags", tag = "ideas",
     params(("user_id" = String, Path, description = "The token's user id, or `me`")),
-    responses((status = 200, description = "Every tag, and how many ideas have it", body = Vec<TagCount>))
+    responses((status = 200, description = "Every tag, and how many ideas have it; at most the 10,000 most frequent ones", body = Vec<TagCount>))
 )]
 async fn idea_tags(
     State(app): State<Arc<App>>,
