@@ -93,15 +93,11 @@ impl Key {
         }
     }
 
-    /// Whether it is a plain column in SQL.
-    pub(super) fn is_column(self) -> bool {
+    /// Whether many rows share each value.
+    pub(super) fn has_few_values(self) -> bool {
         match self {
-            Self::CreatedAt
-            | Self::UpdatedAt
-            | Self::Title
-            | Self::State(State::Completed)
-            | Self::DueDate => true,
-            Self::Priority | Self::State(State::Stage) => false,
+            Self::CreatedAt | Self::UpdatedAt | Self::Title | Self::DueDate => false,
+            Self::Priority | Self::State(State::Stage | State::Completed) => true,
         }
     }
 

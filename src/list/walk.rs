@@ -26,8 +26,9 @@ pub(super) enum Stretch {
     Dated,
     /// And the rows without.
     Undated,
-    /// Where the only key is an expression: the rows with the same value, beyond by their ids. SQLite starts a range
-    /// with a row value of columns only.
+    /// Where the only key has few values: the rows with the same value, beyond by their ids. SQLite starts a range with
+    /// a row value of columns only, and these keys are expressions; PostgreSQL guesses how many rows are beyond a row
+    /// value by its first column alone, and takes an index of another order where it guesses none.
     Same,
     /// And the rows with a value further on.
     Further,
@@ -57,7 +58,7 @@ impl Walk<'_> {
         match (self.order.keys(), from) {
             ([(Key::DueDate, _), ..], Some(from)) if dated(from.position) == far => (far, None),
             ([(Key::DueDate, _), ..], _) => (near, Some(far)),
-            ([(key, _)], Some(_)) if !key.is_column() => (Stretch::Same, Some(Stretch::Further)),
+            ([(key, _)], Some(_)) if key.has_few_values() => (Stretch::Same, Some(Stretch::Further)),
             _ => (Stretch::Whole, None),
         }
     }
