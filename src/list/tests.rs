@@ -11,6 +11,8 @@ use crate::field::Invalid;
 use crate::field::params::Params;
 use crate::field::timestamp::Timestamp;
 
+mod blocks;
+
 const ROWS: i64 = 20_000;
 
 /// A file with many rows of one user among others', in every priority, stage and state, half of them with a due date.
@@ -20,20 +22,8 @@ fn filled() -> Connection {
         std::fs::read_dir("migrations/sqlite").unwrap().map(|e| e.unwrap().path()).collect();
     migrations.retain(|path| path.to_string_lossy().ends_with(".up.sql"));
     migrations.sort();
-    let indexed = migrations.iter().any(|path| path.to_string_lossy().contains("list_indexes"));
     for path in migrations {
         file.execute_batch(&std::fs::read_to_string(path).unwrap().replace('@', "")).unwrap();
-    }
-    if !indexed {
-        for (table, state) in
-            [(&crate::tasks::store::TABLE, "completed"), (&crate::ideas::store::TABLE, "stage")]
-        {
-            let name = &table.name[1..];
-            for (key, expression) in [("priority", Key::Priority.expression(table)), (state, table.state)] {
-                let index = format!("create index {name}_in_{key} on {name} (user_id, ({expression}), id)");
-                file.execute_batch(&index).unwrap();
-            }
-        }
     }
     let rows = format!(
         "insert into users (id) values ('ann'), ('bob'), ('zoe');
@@ -113,10 +103,8 @@ fn depth_costs_nothing_where_an_index_serves_the_order() {
                 let first = Start::Offset(0);
                 let (first, at_first) = ask(&file, &rows.page(&order, &window(first)));
                 assert_eq!(first.len(), 21);
-                let second = Cursor { way: Way::Next, position: position(&file, table, &order, first[19]) };
-                let (_, at_second) = ask(&file, &rows.page(&order, &window(Start::Cursor(second))));
-                // Where an expression is the key, two ranges are put together.
-                assert!(at_second <= at_first * 5, "{key} {direction}: {at_first}, then {at_second}");
+                // From a place among few values, two ranges are read, put together and sorted.
+                let (times, of) = if order.keys()[0].0.has_few_values() { (5, 1) } else { (3, 2) };
                 for depth in [ROWS / 4, ROWS / 2 - 5, ROWS / 2 + 5, ROWS - 100] {
                     let there = window(Start::Offset(depth.unsigned_abs()));
                     let (all, _) = ask(&file, &rows.page(&order, &Window { limit: 60, ..there }));
@@ -132,8 +120,8 @@ fn depth_costs_nothing_where_an_index_serves_the_order() {
                         let what = format!("{} by {key} {direction} {way:?} at {depth}", table.name);
                         assert_eq!(found, expected, "{what}");
                         assert!(
-                            steps * 2 <= at_second * 3,
-                            "{what}: {steps} steps, {at_second} on the second page"
+                            steps * of <= at_first * times,
+                            "{what}: {steps} steps, {at_first} on the first page"
                         );
                     }
                     let (here, steps) = ask(&file, &rows.here(&order, &position));
