@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{Dice, Request, Resource, User, World, on_both_and_pooled};
+use crate::pages_walk::{back, on, orders, sorted};
 
 on_both_and_pooled!(users_never_mix);
 
@@ -68,10 +69,10 @@ async fn afternoon(user: &User, resource: &Resource, dice: &mut Dice) {
             (_, Some(id)) => assert_eq!(resource.read(&json!(id)).await.is(200), model[&id]),
         }
         if step % 10 == 9 {
-            agrees(resource, &model).await;
+            agrees(user, resource, &model, dice).await;
         }
     }
-    agrees(resource, &model).await;
+    agrees(user, resource, &model, dice).await;
 }
 
 /// A change of the version that the model knows, or of one that is not there any more.
@@ -149,7 +150,11 @@ fn random_row(dice: &mut Dice) -> Value {
     let priority = ["high", "medium", "low"][dice.below(3)];
     let stage = ["idea", "outline", "draft", "published"][dice.below(4)];
     let completed = dice.below(2) == 0;
-    json!({"title": title, "priority": priority, "tags": tags, "completed": completed, "stage": stage})
+    let due =
+        [Value::Null, json!("2026-12-01T00:00:00Z"), json!("2030-01-01T12:30:00Z")][dice.below(3)].clone();
+    json!({
+        "title": title, "priority": priority, "tags": tags, "completed": completed, "stage": stage, "due_date": due,
+    })
 }
 
 /// A PATCH did what it said and nothing else; when it did nothing at all, the row is untouched.
@@ -166,22 +171,22 @@ fn same_but_for_times(changed: &Value, expected: &Value) {
 /// Whether a row is among those that a query asks for.
 type Wanted<'a> = &'a dyn Fn(&Value) -> bool;
 
-/// Lists, filters and search see exactly the model's rows.
-async fn agrees(resource: &Resource, model: &BTreeMap<String, Value>) {
+/// Lists, filters and search see exactly the model's rows, and a walk sees them in order.
+async fn agrees(user: &User, resource: &Resource, model: &BTreeMap<String, Value>, dice: &mut Dice) {
     let done = if resource.is_ideas() {
         ("stage=draft", "stage", json!("draft"))
     } else {
         ("completed=true", "completed", json!(true))
     };
     let checks: [(&str, Wanted<'_>); 5] = [
-        ("order=asc", &|_| true),
+        ("", &|_| true),
         (done.0, &|row| row[done.1] == done.2),
         ("priority=high", &|row| row["priority"] == "high"),
         ("tags=b", &|row| row["tags"].as_array().is_some_and(|tags| tags.contains(&json!("b")))),
         ("search=BLOG", &|row| row["title"].as_str().is_some_and(|title| title.contains("Blog"))),
     ];
     for (query, wanted) in checks {
-        let rows = resource.rows(&format!("{query}&limit=100")).await;
+        let rows = resource.rows(&format!("limit=100&{query}")).await;
         let seen: BTreeMap<_, _> =
             rows.into_iter().map(|row| (row["id"].as_str().unwrap_or_default().to_owned(), row)).collect();
         let expected: BTreeMap<_, _> =
@@ -190,18 +195,20 @@ async fn agrees(resource: &Resource, model: &BTreeMap<String, Value>) {
     }
     let total = resource.list("limit=1").await.is(200)["total"].clone();
     assert_eq!(total, model.len(), "{}", resource.base);
-    let mut walked = Vec::new();
-    let mut next = Some("sort=priority,-title&limit=7&count=false".to_owned());
-    while let Some(query) = next {
-        let answer = resource.list(&query).await;
-        let page = answer.is(200);
-        let rows = page.get("items").or(page.get("tasks")).and_then(Value::as_array).expect("a page");
-        walked.extend(rows.iter().map(|row| row["id"].as_str().expect("an id").to_owned()));
-        let link = answer.header("link").unwrap_or_default();
-        let target = link.split(", ").find_map(|link| link.strip_suffix(">; rel=\"next\""));
-        next = target.and_then(|target| target.strip_prefix("<?")).map(str::to_owned);
-    }
-    assert_eq!(walked.len(), model.len(), "{}: a row is there twice or not at all", resource.base);
-    walked.sort_unstable();
-    assert_eq!(walked, model.keys().cloned().collect::<Vec<_>>(), "{}", resource.base);
+    let (filter, wanted) = checks[dice.below(checks.len())];
+    let rows: Vec<_> = model.values().filter(|row| wanted(row)).cloned().collect();
+    in_order(user, resource, rows, filter, dice).await;
+}
+
+/// A walk in an order by chance, and back, shows these rows in that order.
+async fn in_order(user: &User, resource: &Resource, rows: Vec<Value>, filter: &str, dice: &mut Dice) {
+    let mut orders = orders(if resource.is_ideas() { "stage" } else { "completed" });
+    let (sort, order) = orders.swap_remove(dice.below(orders.len()));
+    let count = ["&count=false", ""][dice.below(2)];
+    let query = format!("?sort={sort}&order={order}&{filter}&limit={}{count}", 1 + dice.below(12));
+    let expected = sorted(rows, &sort, order);
+    let (walked, last) = on(user, &resource.base, &query).await;
+    assert_eq!(walked, expected, "{}{query}", resource.base);
+    let (walked, _) = back(user, &resource.base, last).await;
+    assert_eq!(walked, expected, "back {}{query}", resource.base);
 }

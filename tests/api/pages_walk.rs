@@ -30,7 +30,7 @@ const PRIORITIES: [&str; 3] = ["low", "medium", "high"];
 const STAGES: [&str; 4] = ["idea", "outline", "draft", "published"];
 
 /// A page and what its `Link` header names.
-struct Page {
+pub(crate) struct Page {
     body: Value,
     rows: Vec<Value>,
     next: Option<String>,
@@ -57,7 +57,7 @@ async fn page(user: &User, path: &str, query: &str) -> Page {
 }
 
 /// Every row by `next` from this page on, and the last page that has any (what comes next may go before it is asked for).
-async fn on(user: &User, path: &str, query: &str) -> (Vec<Value>, Page) {
+pub(crate) async fn on(user: &User, path: &str, query: &str) -> (Vec<Value>, Page) {
     let mut last = page(user, path, query).await;
     let mut rows = last.rows.clone();
     while let Some(next) = &last.next {
@@ -72,7 +72,7 @@ async fn on(user: &User, path: &str, query: &str) -> (Vec<Value>, Page) {
 }
 
 /// Every row of this page and by `prev` before it, and the first page.
-async fn back(user: &User, path: &str, mut first: Page) -> (Vec<Value>, Page) {
+pub(crate) async fn back(user: &User, path: &str, mut first: Page) -> (Vec<Value>, Page) {
     let mut rows = first.rows.clone();
     while let Some(prev) = &first.prev {
         first = page(user, path, prev).await;
@@ -106,7 +106,7 @@ fn compare(key: &str, descending: bool, a: &Value, b: &Value) -> Ordering {
 }
 
 /// The rows as `sort` and `order` say, by the rules of the contract.
-fn sorted(mut rows: Vec<Value>, sort: &str, order: &str) -> Vec<Value> {
+pub(crate) fn sorted(mut rows: Vec<Value>, sort: &str, order: &str) -> Vec<Value> {
     let alone = !sort.contains(',');
     let keys: Vec<(&str, bool)> = sort
         .split(',')
@@ -125,7 +125,7 @@ fn sorted(mut rows: Vec<Value>, sort: &str, order: &str) -> Vec<Value> {
 }
 
 /// Every order of a list: `sort` and `order`.
-fn orders(own: &str) -> Vec<(String, &'static str)> {
+pub(crate) fn orders(own: &str) -> Vec<(String, &'static str)> {
     let single = ["created_at", "updated_at", "title", "priority", "due_date", own];
     let mut orders: Vec<_> =
         single.iter().flat_map(|key| ["asc", "desc"].map(|order| ((*key).to_owned(), order))).collect();
