@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::config::database::Prepared;
-use crate::db::tests::{Bed, own_schema};
+use crate::db::tests::{Bed, fresh, own_schema, soon, text, user};
 
 /// A database without any table of ours, on both engines and as behind a pooler.
 async fn empty_beds(test: impl AsyncFn(&Bed)) {
@@ -150,6 +150,45 @@ async fn the_script_does_by_hand_what_up_does() {
         assert_eq!(up_sql(&bed.config).await.unwrap(), "-- nothing pending\n");
     })
     .await;
+}
+
+/// What the indexes of the last migration are, by name.
+async fn indexes(bed: &Bed) -> Vec<(i64, String)> {
+    let sql = "select i.indexrelid::bigint, pg_get_indexdef(i.indexrelid) from pg_index i \
+               join pg_class c on c.oid = i.indexrelid where $1 = $1 and c.relnamespace = $2::text::regnamespace \
+               and c.relname ~ '_in_order_of_|_by_words' order by c.relname";
+    let list = fresh(sql, [text(&bed.config.schema)]);
+    let rows = bed.db.scope(&user("ann"), soon()).read(list).await.unwrap();
+    rows.iter().map(|row| (row.int(0).unwrap(), row.text(1).unwrap())).collect()
+}
+
+/// The statements of docs/database.md make what the migration makes, and it leaves alone what they made.
+#[tokio::test]
+async fn indexes_can_be_made_beforehand() {
+    let docs = include_str!("../../../docs/database.md");
+    let statements: Vec<_> =
+        docs.lines().filter(|line| line.starts_with("create index concurrently")).collect();
+    assert_eq!(statements.len(), 6);
+    Bed::postgres(|_| {})
+        .await
+        .hold(async |bed| {
+            go(&bed.config, Way::Up, 2, &files::known(Engine::Postgres)).await.unwrap();
+            for statement in statements {
+                // Concurrently it would wait for the transactions of other tests.
+                bed.raw(&statement.replace(" concurrently ", " ").replace(" on public.", " on @")).await;
+            }
+            let before = indexes(bed).await;
+            assert_eq!(up(&bed.config).await.unwrap(), ["0003_list_indexes"]);
+            assert_eq!((indexes(bed).await, before.len()), (before.clone(), 6));
+            down(&bed.config, 1).await.unwrap();
+            assert_eq!(indexes(bed).await, []);
+            up(&bed.config).await.unwrap();
+            let definitions = |indexes: Vec<(i64, String)>| -> Vec<_> {
+                indexes.into_iter().map(|(_, definition)| definition).collect()
+            };
+            assert_eq!(definitions(indexes(bed).await), definitions(before));
+        })
+        .await;
 }
 
 #[tokio::test]
