@@ -10,6 +10,7 @@ use crate::db::bulk::{Access, Sink, Source};
 use crate::db::{DbError, migrate};
 
 mod columns;
+mod met;
 mod people;
 mod read;
 mod report;
@@ -145,6 +146,14 @@ impl Import {
         let report = Report::new(table.count(&source).await.map_err(read)?);
         let reader = Reader { kind: self.kind, columns: &columns, words, user: self.user.as_deref(), users };
         let mut taking = Taking::new(reader, sink, people, report, self.access());
+        let mut walk = source.walk(&table.owners(&source, &columns), AT_ONCE).await.map_err(read)?;
+        loop {
+            let owners = walk.next().await.map_err(read)?;
+            if owners.is_empty() {
+                break;
+            }
+            taking.make_room(&owners).await.map_err(unwritten)?;
+        }
         let mut walk = source.walk(&table.select(&columns), AT_ONCE).await.map_err(read)?;
         loop {
             let rows = walk.next().await.map_err(read)?;

@@ -21,7 +21,7 @@ use crate::ideas::{IdeaTitle, Notes, Stage};
 use crate::tasks::{Description, TaskTitle};
 
 /// The greatest number that a JavaScript front-end reads exactly.
-const GREATEST: i64 = 9_007_199_254_740_991;
+pub(super) const GREATEST: i64 = 9_007_199_254_740_991;
 
 /// Said in the report of every row of which it holds.
 const NO_TIME: &str = "no created_at: taken as made now";
@@ -88,6 +88,21 @@ impl Reader<'_> {
             (_, Err(invalid)) => Err(Refusal::new(label.as_deref(), &invalid)),
             (None, Ok(())) => Err(Refusal::of(label.as_deref(), "id", "Id is required")),
         }
+    }
+
+    /// The user of the source, and who that is here; or the rule that is broken.
+    pub(super) fn owner(&self, cell: Option<&str>) -> Result<(String, String), String> {
+        if let Some(user) = self.user {
+            return Ok((user.to_owned(), user.to_owned()));
+        }
+        let old = cell.map(|text| uuid_of_bytes(text).map_or(text.to_owned(), |id| id.to_string()));
+        let old = old.ok_or("User id is required")?;
+        let new = self.users.map_or(Ok(old.as_str()), |users| {
+            users.get(&old).ok_or("the user is not in the file of --user-map: add a line for it")
+        })?;
+        check_user(new)?;
+        let new = new.to_owned();
+        Ok((old, new))
     }
 }
 
@@ -156,19 +171,7 @@ impl Page<'_> {
 
     /// The user of the source, and who that is here.
     fn owner(&mut self) -> Option<(String, String)> {
-        let old = match self.reader.user {
-            Some(user) => return Some((user.to_owned(), user.to_owned())),
-            None => self
-                .cell(Field::User)
-                .map(|text| uuid_of_bytes(text).map_or(text.to_owned(), |id| id.to_string())),
-        };
-        let found = old.ok_or_else(|| "User id is required".to_owned()).and_then(|old| {
-            let new = self.reader.users.map_or(Ok(old.as_str()), |users| {
-                users.get(&old).ok_or("the user is not in the file of --user-map: add a line for it")
-            })?;
-            check_user(new)?;
-            Ok((old.clone(), new.to_owned()))
-        });
+        let found = self.reader.owner(self.cell(Field::User));
         found.map_err(|text| self.complain(Field::User, text)).ok()
     }
 

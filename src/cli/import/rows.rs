@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 use super::Kind;
+use super::met::{Coming, Crowd};
 use super::people::{People, Person};
 use super::read::{Incoming, State};
 use super::report::Refusal;
@@ -56,9 +57,33 @@ pub(super) struct Taken {
     pub(super) taken: u64,
     pub(super) there: u64,
     pub(super) refused: Vec<Refusal>,
-    /// Users whose row was made, or would be.
-    pub(super) users: Vec<String>,
     pub(super) notes: Vec<&'static str>,
+}
+
+/// Makes the rows of users that are not there, in one transaction, and lets their next tasks count on from the numbers
+/// that are to come; for each whether the user is new. With [`Access::Look`] it only asks that.
+///
+/// # Errors
+/// What the database says: nothing of it stays then.
+pub(super) async fn make_room(
+    sink: &mut Sink,
+    users: &BTreeMap<String, Coming>,
+    access: Access,
+) -> Result<Vec<bool>, DbError> {
+    let mut batch = sink.begin(access).await?;
+    let errands = |(user, coming): (&String, &Coming)| match access {
+        Access::Look => vec![person(user, "")],
+        Access::Change => {
+            vec![make(user, &coming.person, Some(coming.oldest)), count(user, coming.next)]
+        }
+    };
+    let errands: Vec<Errand> = users.iter().flat_map(errands).collect();
+    let answers = batch.run(&errands).await?;
+    if access == Access::Look {
+        return Ok(answers.iter().map(Vec::is_empty).collect());
+    }
+    batch.commit().await?;
+    Ok(answers.iter().step_by(2).map(|made| !made.is_empty()).collect())
 }
 
 /// Takes rows into the tables, in one transaction; with [`Access::Look`] it only finds out what would become of them.
@@ -70,6 +95,7 @@ pub(super) async fn take(
     kind: Kind,
     rows: Vec<Incoming>,
     people: &People,
+    crowd: &mut Crowd,
     access: Access,
 ) -> Result<Taken, DbError> {
     let tables = Tables::of(kind);
@@ -78,11 +104,14 @@ pub(super) async fn take(
     let known = look(&mut batch, tables, &users, people, access).await?;
     let mut taken = Taken::default();
     let mut errands = Vec::new();
-    for ((user, rows), (mut known, new)) in users.into_iter().zip(known) {
-        taken.users.extend(new.then(|| user.clone()));
-        let next = known.next;
+    for ((user, rows), mut known) in users.into_iter().zip(known) {
+        let (next, count_of_rows) = (known.next, rows.len());
+        let met = crowd.user(&user);
+        known.next = known.next.max(met.next);
         let rows: Vec<Incoming> =
             rows.into_iter().filter_map(|row| known.judge(row, kind, &mut taken)).collect();
+        met.next = known.next;
+        crowd.came(&user, count_of_rows);
         if rows.is_empty() {
             continue;
         }
@@ -116,30 +145,29 @@ struct Known {
     numbers: HashSet<i64>,
 }
 
-/// Asks what the tables hold of the users and of these rows, and whether each user is new. Writing, it makes the users'
-/// rows that are missing, and holds them until the transaction ends: so nobody else takes a number meanwhile.
+/// Asks what the tables hold of the users and of these rows. Writing, it makes the users' rows again that were erased
+/// meanwhile, and holds them until the transaction ends: so nobody else takes a number meanwhile.
 async fn look(
     batch: &mut Batch<'_>,
     tables: &Tables,
     users: &BTreeMap<String, Vec<Incoming>>,
     people: &People,
     access: Access,
-) -> Result<Vec<(Known, bool)>, DbError> {
+) -> Result<Vec<Known>, DbError> {
     let engine = batch.engine();
     let questions = |(user, rows): (&String, &Vec<Incoming>)| match access {
-        Access::Look => [person(user, ""), ids(tables, user, rows), numbers(user, rows), nothing(user)],
+        Access::Look => vec![person(user, ""), ids(tables, user, rows), numbers(user, rows)],
         Access::Change => {
-            let (ids, numbers) = (ids(tables, user, rows), numbers(user, rows));
-            [make(user, rows, people), person(user, engine.for_update()), ids, numbers]
+            let oldest = rows.iter().map(|row| row.created_at).min();
+            let make = make(user, &people.get(user), oldest);
+            vec![make, person(user, engine.for_update()), ids(tables, user, rows), numbers(user, rows)]
         }
     };
     let errands: Vec<Errand> = users.iter().flat_map(questions).collect();
     let answers = batch.run(&errands).await?;
-    let read = |answers: &[Vec<Row>]| -> Result<(Known, bool), DbError> {
-        let [a, b, c, d] = answers else { return Err(DbError::Fault("an answer is missing".to_owned())) };
-        let (person, ids, numbers, made) = match access {
-            Access::Look => (a, b, c, a.is_empty()),
-            Access::Change => (b, c, d, !a.is_empty()),
+    let read = |answers: &[Vec<Row>]| -> Result<Known, DbError> {
+        let [.., person, ids, numbers] = answers else {
+            return Err(DbError::Fault("an answer is missing".to_owned()));
         };
         if access == Access::Change && person.is_empty() {
             return Err(DbError::Unavailable("a user was erased meanwhile".to_owned()));
@@ -147,9 +175,13 @@ async fn look(
         let next = person.first().map_or(Ok(1), |row| row.int(0))?;
         let ids = ids.iter().map(|row| Ok((row.uuid(0)?, row.time(1)?))).collect::<Result<_, DbError>>()?;
         let numbers = numbers.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        Ok((Known { next, ids, numbers }, made))
+        Ok(Known { next, ids, numbers })
     };
-    answers.chunks(4).map(read).collect()
+    let each = match access {
+        Access::Look => 3,
+        Access::Change => 4,
+    };
+    answers.chunks(each).map(read).collect()
 }
 
 impl Known {
@@ -190,10 +222,9 @@ fn errand(user: &str, draft: Draft) -> Errand {
     Errand { user: user.to_owned(), statement: draft.finish(Plan::Fresh) }
 }
 
-/// The user's row, made when the oldest of these rows was.
-fn make(user: &str, rows: &[Incoming], people: &People) -> Errand {
-    let Person { email, name } = people.get(user);
-    let oldest = rows.iter().map(|row| row.created_at).min();
+/// The user's row, made when the oldest of the tasks or ideas was.
+fn make(user: &str, person: &Person, oldest: Option<Timestamp>) -> Errand {
+    let Person { email, name } = person.clone();
     let mut draft = Draft::new("insert into @users (id, email, name, created_at, updated_at) values ($1, ");
     draft.bind_all([Value::Text(email), Value::Text(name), Value::Time(oldest), Value::Time(oldest)]);
     draft.push(") on conflict (id) do nothing returning id");
@@ -219,11 +250,6 @@ fn numbers(user: &str, rows: &[Incoming]) -> Errand {
     let numbers = rows.iter().filter_map(|row| row.number).chain([0]);
     draft.bind_all(numbers.map(Value::Int)).push(")");
     errand(user, draft)
-}
-
-/// Keeps the count of questions the same.
-fn nothing(user: &str) -> Errand {
-    errand(user, Draft::new("select id from @users where id = $1 and 1 = 0"))
 }
 
 fn insert(tables: &Tables, user: &str, rows: &[Incoming]) -> Errand {

@@ -6,6 +6,7 @@ use crate::db::bulk::Source;
 use crate::db::{DbError, Engine, Row};
 
 use super::columns::{Columns, Field};
+use super::read::GREATEST;
 
 /// How many tables are named to somebody who looks for one.
 const LISTED: usize = 40;
@@ -125,6 +126,33 @@ impl Table {
              having count(*) > 1) as twice"
         );
         number(source, &text).await
+    }
+
+    /// The query that reads of each user: the id as text, the greatest id that is a number (0 where none is), when the
+    /// oldest row was made, and how many there are. It sees what the reader would refuse, too.
+    pub(super) fn owners(&self, source: &Source, columns: &Columns) -> String {
+        let text = |field| columns.name(field).map(|name| self.text(name));
+        let (id, none) = (text(Field::Id).unwrap_or_default(), || "cast(null as text)".to_owned());
+        let user = text(Field::User).unwrap_or_else(none);
+        let made = text(Field::CreatedAt).unwrap_or_else(none);
+        let (digits, is_number, whole) = match source.engine() {
+            Engine::Postgres => (
+                format!("ltrim(btrim({id}, E' \\t\\r\\n'), '+')"),
+                "digits ~ '^[0-9]{1,16}$'",
+                "cast(digits as bigint)",
+            ),
+            Engine::Sqlite => (
+                format!("ltrim(trim({id}, char(32, 9, 10, 13)), '+')"),
+                "length(digits) between 1 and 16 and digits not glob '*[^0-9]*'",
+                "cast(digits as integer)",
+            ),
+        };
+        format!(
+            "select owner, coalesce(max(case when {is_number} then case when {whole} <= {GREATEST} then {whole} end \
+             end), 0), min(case when made <> '' then made end), count(*) \
+             from (select {user} as owner, {digits} as digits, {made} as made from {}) as said group by owner",
+            self.quoted
+        )
     }
 
     /// The query that reads the columns that are taken, in their order: user by user, the oldest row first.

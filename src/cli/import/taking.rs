@@ -1,12 +1,15 @@
 //! An import under way: what fits goes into the target, what does not into the report.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Kind;
+use super::met::{Coming, Crowd};
 use super::people::People;
 use super::read::{Incoming, Reader};
 use super::report::Report;
 use super::rows::{self, Taken};
+use super::times::point;
 use crate::clock::Clock;
 use crate::db::bulk::{Access, Sink};
 use crate::db::{DbError, Row};
@@ -20,8 +23,7 @@ pub(super) struct Taking<'a> {
     report: Report,
     access: Access,
     begun: Timestamp,
-    /// Users that a dry run has met: it makes none, so it meets them as new in every batch.
-    seen: HashSet<String>,
+    crowd: Crowd,
 }
 
 impl<'a> Taking<'a> {
@@ -32,11 +34,45 @@ impl<'a> Taking<'a> {
         report: Report,
         access: Access,
     ) -> Self {
-        Self { reader, sink, people, report, access, begun: Clock::system().now(), seen: HashSet::new() }
+        Self { reader, sink, people, report, access, begun: Clock::system().now(), crowd: Crowd::default() }
     }
 
     pub(super) fn into_report(self) -> Report {
         self.report
+    }
+
+    /// Makes the users' rows, and keeps the numbers of all their tasks, before the first task is written: so what they
+    /// make meanwhile takes none of them.
+    pub(super) async fn make_room(&mut self, owners: &[Row]) -> Result<(), DbError> {
+        let mut users: BTreeMap<String, Coming> = BTreeMap::new();
+        for row in owners {
+            let (greatest, rows) = (row.int(1)?, row.int(3)?);
+            // Whose rows these are is refused row by row.
+            let Some((_, user)) =
+                row.opt_text(0).ok().and_then(|cell| self.reader.owner(cell.as_deref()).ok())
+            else {
+                continue;
+            };
+            // Without a group there is a line even of no rows.
+            let Ok(rows @ 1..) = u64::try_from(rows) else { continue };
+            let made = row.opt_text(2).ok().flatten().and_then(|text| point("", &text).ok());
+            let oldest = made.unwrap_or(self.begun);
+            let next = match self.reader.kind {
+                Kind::Tasks => greatest + 1,
+                Kind::Ideas => 1,
+            };
+            let person = self.people.get(&user);
+            let coming = users.entry(user).or_insert(Coming { next, oldest, rows: 0, person });
+            coming.rows += rows;
+            coming.next = coming.next.max(next);
+            coming.oldest = coming.oldest.min(oldest);
+        }
+        let new = rows::make_room(&mut self.sink, &users, self.access).await?;
+        for ((user, coming), new) in users.into_iter().zip(new) {
+            let is_first = self.crowd.await_rows(user, &coming);
+            self.report.users += u64::from(new && is_first);
+        }
+        Ok(())
     }
 
     /// The rows that fit; the others are told.
@@ -56,15 +92,9 @@ impl<'a> Taking<'a> {
 
     /// Takes the rows of a batch, and counts what became of them.
     pub(super) async fn take(&mut self, fit: Vec<Incoming>) -> Result<(), DbError> {
-        let taken = rows::take(&mut self.sink, self.reader.kind, fit, &self.people, self.access).await?;
-        let Taken { taken, there, refused, users, notes } = taken;
-        for user in users {
-            let new = match self.access {
-                Access::Look => self.seen.insert(user),
-                Access::Change => true,
-            };
-            self.report.users += u64::from(new);
-        }
+        let Self { sink, people, crowd, access, .. } = self;
+        let Taken { taken, there, refused, notes } =
+            rows::take(sink, self.reader.kind, fit, people, crowd, *access).await?;
         self.report.taken += taken;
         self.report.there += there;
         refused.iter().for_each(|refusal| self.report.refuse(refusal));
