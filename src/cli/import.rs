@@ -10,6 +10,7 @@ use crate::db::bulk::{Access, Sink, Source};
 use crate::db::{DbError, migrate};
 
 mod columns;
+mod judge;
 mod met;
 mod people;
 mod read;

@@ -1,6 +1,8 @@
 //! What a run knows of each user beside what the tables hold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
 
 use super::people::Person;
 use crate::field::timestamp::Timestamp;
@@ -22,6 +24,10 @@ pub(super) struct Coming {
 pub(super) struct Met {
     /// The number of the next task, as far as this run knows.
     pub(super) next: i64,
+    /// The ids that have come in this run: what the tables hold does not say since when.
+    pub(super) ids: HashSet<Uuid>,
+    /// The numbers that a dry run would have given.
+    pub(super) numbers: HashSet<i64>,
     /// Rows that are still to come.
     left: u64,
 }

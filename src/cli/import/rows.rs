@@ -1,11 +1,10 @@
 //! Every statement of an import on our tables. Each is about one user, who stands at `$1`: a token has named nobody
 //! here, the source has.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-use uuid::Uuid;
+use std::collections::BTreeMap;
 
 use super::Kind;
+use super::judge::{Known, There};
 use super::met::{Coming, Crowd};
 use super::people::{People, Person};
 use super::read::{Incoming, State};
@@ -109,7 +108,7 @@ pub(super) async fn take(
         let met = crowd.user(&user);
         known.next = known.next.max(met.next);
         let rows: Vec<Incoming> =
-            rows.into_iter().filter_map(|row| known.judge(row, kind, &mut taken)).collect();
+            rows.into_iter().filter_map(|row| known.judge(met, row, (kind, access), &mut taken)).collect();
         met.next = known.next;
         crowd.came(&user, count_of_rows);
         if rows.is_empty() {
@@ -135,14 +134,6 @@ fn by_user(rows: Vec<Incoming>) -> BTreeMap<String, Vec<Incoming>> {
         users.entry(row.user.clone()).or_default().push(row);
     }
     users
-}
-
-/// What the tables hold already of one user.
-#[derive(Debug)]
-struct Known {
-    next: i64,
-    ids: HashMap<Uuid, Timestamp>,
-    numbers: HashSet<i64>,
 }
 
 /// Asks what the tables hold of the users and of these rows. Writing, it makes the users' rows again that were erased
@@ -173,49 +164,19 @@ async fn look(
             return Err(DbError::Unavailable("a user was erased meanwhile".to_owned()));
         }
         let next = person.first().map_or(Ok(1), |row| row.int(0))?;
-        let ids = ids.iter().map(|row| Ok((row.uuid(0)?, row.time(1)?))).collect::<Result<_, DbError>>()?;
+        let there = |row: &Row| {
+            let there = There { created_at: row.time(1)?, title: row.text(2)?, changed: row.int(3)? > 1 };
+            Ok((row.uuid(0)?, there))
+        };
+        let rows = ids.iter().map(there).collect::<Result<_, DbError>>()?;
         let numbers = numbers.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-        Ok(Known { next, ids, numbers })
+        Ok(Known { next, rows, numbers })
     };
     let each = match access {
         Access::Look => 3,
         Access::Change => 4,
     };
     answers.chunks(each).map(read).collect()
-}
-
-impl Known {
-    /// The row with its number, if it is to be made; what becomes of it otherwise is written down.
-    fn judge(&mut self, mut row: Incoming, kind: Kind, taken: &mut Taken) -> Option<Incoming> {
-        let refuse = |field: &str, rule: &str| Refusal::of(Some(&row.label), field, rule);
-        match self.ids.get(&row.id) {
-            // The API never changes when a row was made: another time is another row.
-            Some(made) if row.dated && *made != row.created_at => {
-                taken
-                    .refused
-                    .push(refuse("id", "another row of this user has this id, made at another time"));
-                return None;
-            }
-            Some(_) => {
-                taken.there += 1;
-                return None;
-            }
-            None => {}
-        }
-        if kind == Kind::Tasks {
-            let number = row.number.unwrap_or(self.next);
-            if !self.numbers.insert(number) && row.number.is_some() {
-                taken.refused.push(refuse("id", "another task of this user has this number"));
-                return None;
-            }
-            self.next = self.next.max(number + 1);
-            row.number = Some(number);
-        }
-        self.ids.insert(row.id, row.created_at);
-        taken.taken += 1;
-        taken.notes.append(&mut row.notes);
-        Some(row)
-    }
 }
 
 fn errand(user: &str, draft: Draft) -> Errand {
@@ -238,7 +199,7 @@ fn person(user: &str, lock: &str) -> Errand {
 }
 
 fn ids(tables: &Tables, user: &str, rows: &[Incoming]) -> Errand {
-    let mut draft = Draft::new("select id, created_at from ");
+    let mut draft = Draft::new("select id, created_at, title, version from ");
     draft.push(tables.rows).push(" where user_id = $1 and id in (");
     draft.bind_all(rows.iter().map(|row| Value::Uuid(row.id))).push(")");
     errand(user, draft)
