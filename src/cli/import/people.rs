@@ -49,7 +49,7 @@ impl People {
                 return Ok(Self(people));
             }
             for row in &rows {
-                let Some(id) = row.opt_text(0)? else { continue };
+                let Some(id) = row.opt_text(0)?.map(UserMap::old_id) else { continue };
                 let text = |at: usize| row.opt_text(at).map(|text| text.filter(|text| is_fit(text)));
                 let email_is = email.map_or(Ok(None), |_| text(1))?;
                 let name_is = name.map_or(Ok(None), |_| text(1 + usize::from(email.is_some())))?;

@@ -9,7 +9,7 @@ use super::Kind;
 use super::columns::{Columns, Field};
 use super::report::Refusal;
 use super::times::point;
-use super::users::{UserMap, check_user};
+use super::users::{UserMap, check_user, uuid_of_bytes};
 use super::words::{Words, tags};
 use crate::db::Row;
 use crate::field::choice::Priority;
@@ -95,8 +95,7 @@ impl Reader<'_> {
         if let Some(user) = self.user {
             return Ok((user.to_owned(), user.to_owned()));
         }
-        let old = cell.map(|text| uuid_of_bytes(text).map_or(text.to_owned(), |id| id.to_string()));
-        let old = old.ok_or("User id is required")?;
+        let old = cell.map(|text| UserMap::old_id(text.to_owned())).ok_or("User id is required")?;
         let new = self.users.map_or(Ok(old.as_str()), |users| {
             users.get(&old).ok_or("the user is not in the file of --user-map: add a line for it")
         })?;
@@ -276,12 +275,6 @@ impl Page<'_> {
     }
 }
 
-/// A UUID that is kept as 16 bytes.
-fn uuid_of_bytes(text: &str) -> Option<Uuid> {
-    let digits = text.strip_prefix("\\x").filter(|digits| digits.len() == 32)?;
-    Uuid::try_parse(digits).ok()
-}
-
 /// A UUID (version 8, RFC 9562) out of what names a row in the source. The user is part of it, because some back ends
 /// count each user's rows from 1.
 fn derive(kind: Kind, old_user: &str, old_id: &str) -> Uuid {
@@ -304,15 +297,5 @@ mod tests {
             [derive(Kind::Ideas, "7", "1"), derive(Kind::Tasks, "71", ""), derive(Kind::Tasks, "7", "2")];
         assert!(others.iter().all(|other| *other != id));
         assert_eq!(id.get_version_num(), 8);
-    }
-
-    #[test]
-    fn bytes_read_as_a_uuid() {
-        let id = "0198c2a4-7d1f-7abc-8def-0123456789ab";
-        assert_eq!(
-            uuid_of_bytes("\\x0198C2A47D1F7ABC8DEF0123456789AB").map(|id| id.to_string()).as_deref(),
-            Some(id)
-        );
-        assert_eq!(uuid_of_bytes("\\x0198"), None);
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use uuid::Uuid;
+
 use crate::auth::caller::is_reserved;
 use crate::auth::claims::is_user_id;
 
@@ -19,6 +21,11 @@ impl UserMap {
         let file = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("--user-map {file}: {error}"))?;
         Self::parse(&text).map_err(|error| format!("--user-map {file}, {error}"))
+    }
+
+    /// A user id of the source, whatever its column is called: a UUID that is kept as 16 bytes reads as one.
+    pub(super) fn old_id(text: String) -> String {
+        uuid_of_bytes(&text).map_or(text, |id| id.to_string())
     }
 
     /// Who the user is here.
@@ -66,6 +73,12 @@ fn fields(line: &str) -> Vec<String> {
     fields.iter().map(|field| field.trim().to_owned()).collect()
 }
 
+/// A UUID that is kept as 16 bytes.
+pub(super) fn uuid_of_bytes(text: &str) -> Option<Uuid> {
+    let digits = text.strip_prefix("\\x").filter(|digits| digits.len() == 32)?;
+    Uuid::try_parse(digits).ok()
+}
+
 /// Refuses what no user of the API can be called.
 ///
 /// # Errors
@@ -89,6 +102,14 @@ mod tests {
         let map = UserMap::parse("\u{feff}old,new\n1, ann \r\n\n\"a,\"\"b\",\"x,y\"\n2,ann\n").unwrap();
         assert_eq!((map.get("1"), map.get("2"), map.get("a,\"b")), (Some("ann"), Some("ann"), Some("x,y")));
         assert_eq!(map.get("3"), None);
+    }
+
+    #[test]
+    fn bytes_read_as_a_uuid() {
+        let id = "0198c2a4-7d1f-7abc-8def-0123456789ab";
+        assert_eq!(UserMap::old_id("\\x0198C2A47D1F7ABC8DEF0123456789AB".to_owned()), id);
+        assert_eq!(uuid_of_bytes("\\x0198"), None);
+        assert_eq!(UserMap::old_id("ann".to_owned()), "ann");
     }
 
     #[test]

@@ -10,6 +10,7 @@ on_both!(
     words_and_times_of_many_spellings,
     ideas_move_in,
     users_get_their_new_ids_and_their_names,
+    users_whose_ids_are_bytes_get_their_names,
     rows_without_an_owner_are_given_one,
 );
 
@@ -217,6 +218,34 @@ async fn users_get_their_new_ids_and_their_names(world: &World) {
         assert_eq!(world.behind().await.number(named).await, 1, "{me}");
         let other = "select count(*) from @users where id = 'bOb' and email is null and name = 'Bob'";
         assert_eq!(world.behind().await.number(other).await, 1);
+    }
+}
+
+async fn users_whose_ids_are_bytes_get_their_names(world: &World) {
+    for old in Old::both().await {
+        let world = world.another(&[]).await;
+        let rows = "create table tasks (id integer primary key, owner_id $bytes, title text);
+                    create table users (id $bytes primary key, email text);
+                    insert into users values ($of00, 'ann@example.com'), ($of10, 'bob@example.com');
+                    insert into tasks values (1, $of00, 'hers'), (2, $of10, 'his')";
+        let id = |first: &str| format!("{first}0102030405060708090a0b0c0d0e0f");
+        let sqlite = rows.replace("$bytes", "blob").replace("$of00", &format!("x'{}'", id("00")));
+        let postgres = rows.replace("$bytes", "bytea").replace("$of00", &format!("'\\x{}'", id("00")));
+        let sqlite = sqlite.replace("$of10", &format!("x'{}'", id("10")));
+        let postgres = postgres.replace("$of10", &format!("'\\x{}'", id("10")));
+        old.run(&sqlite, &postgres).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("users.csv");
+        let (ann, bob) = ("00010203-0405-0607-0809-0a0b0c0d0e0f", "10010203-0405-0607-0809-0a0b0c0d0e0f");
+        std::fs::write(&file, format!("old,new\n{ann},{ann}\n{bob},bOb\n")).expect("a file");
+        let args = ["--user-map", file.to_str().expect("a path"), "--users-table", "users"];
+        assert_eq!(import(&world, &old, &args).sums(), [2, 2, 0, 0, 2]);
+        let behind = world.behind().await;
+        for (id, email) in [(ann, "ann"), ("bOb", "bob")] {
+            let named =
+                format!("select count(*) from @users where id = '{id}' and email like '{email}_example.com'");
+            assert_eq!(behind.number(&named).await, 1, "{id}");
+        }
     }
 }
 
