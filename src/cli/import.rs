@@ -26,7 +26,7 @@ use columns::{Columns, Field};
 use people::People;
 use read::Reader;
 use report::Report;
-use table::{Missing, Table};
+use table::{Keys, Missing, Table};
 use taking::Taking;
 use users::UserMap;
 use words::Words;
@@ -42,7 +42,7 @@ const AT_ONCE: usize = 500;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  creatorvault import --from postgresql://user:password@host/old --dry-run    what would become of its table tasks
+  creatorvault import --from-env OLD_DATABASE_URL --dry-run             what would become of the rows of its table tasks
   creatorvault import --from sqlite:///srv/old/todo.db --table task     as SQLModel names the table of a class Task
   creatorvault import --table old_tasks                                 a renamed table of DATABASE_URL's own database
   creatorvault import --from old.db --user-map users.csv                own logins before, Better Auth now
@@ -53,6 +53,10 @@ pub(super) struct Import {
     /// The database that has the rows: a PostgreSQL URL, a SQLite URL or a SQLite file  [default: that of DATABASE_URL]
     #[arg(long, value_name = "URL", value_parser = source)]
     from: Option<DatabaseUrl>,
+    /// The environment variable that holds that URL: for a URL with a password, since everybody on the machine may see
+    /// the arguments of a process, and only its own user the environment
+    #[arg(long, value_name = "NAME", value_parser = source_of_variable, conflicts_with = "from")]
+    from_env: Option<DatabaseUrl>,
     /// The table that has them; with its schema (old.tasks) where the name alone does not do  [default: tasks, or ideas]
     #[arg(long)]
     table: Option<String>,
@@ -126,7 +130,7 @@ impl Import {
         users: Option<&UserMap>,
     ) -> Result<Report, Failure> {
         let sink = target(config).await?;
-        let from = self.from.as_ref().unwrap_or(config.migration_url());
+        let from = self.from.as_ref().or(self.from_env.as_ref()).unwrap_or(config.migration_url());
         let read = |error| unread(from, error);
         let source = Source::open(from, config).await.map_err(read)?;
         let find = async |name| Table::find(&source, name).await.map_err(|missing| missing.failure(from));
@@ -138,32 +142,29 @@ impl Import {
         };
         let table = find(self.table.as_deref().unwrap_or(self.kind.name())).await?;
         let columns = self.columns(&table)?;
-        match table.twice(&source, &columns).await.map_err(read)? {
-            0 => {}
-            ids => return Err(Failure::from(twice(ids, &columns))),
-        }
+        let counts_per_user = match table.keys(&source, &columns).await.map_err(read)? {
+            Keys::Ids => false,
+            Keys::IdsOfUsers => true,
+            Keys::None { twice: ids } => return Err(Failure::from(twice(ids, &columns))),
+        };
         say(&format!("from {from}: {}, as {}", table.name, self.kind.name()));
         self.introduce(&columns);
         let report = Report::new(table.count(&source).await.map_err(read)?);
-        let reader = Reader { kind: self.kind, columns: &columns, words, user: self.user.as_deref(), users };
+        let reader = Reader {
+            kind: self.kind,
+            columns: &columns,
+            words,
+            user: self.user.as_deref(),
+            users,
+            counts_per_user,
+        };
         let mut taking = Taking::new(reader, sink, people, report, self.access());
-        let mut walk = source.walk(&table.owners(&source, &columns), AT_ONCE).await.map_err(read)?;
-        loop {
-            let owners = walk.next().await.map_err(read)?;
-            if owners.is_empty() {
-                break;
-            }
-            taking.make_room(&owners).await.map_err(unwritten)?;
+        let ended = pour(&mut taking, &source, from, &table).await;
+        let report = taking.into_report();
+        if ended.is_err() {
+            report.finish(self.dry_run);
         }
-        let mut walk = source.walk(&table.select(&columns), AT_ONCE).await.map_err(read)?;
-        loop {
-            let rows = walk.next().await.map_err(read)?;
-            if rows.is_empty() {
-                return Ok(taking.into_report());
-            }
-            let fit = taking.fit(&rows);
-            taking.take(fit).await.map_err(unwritten)?;
-        }
+        ended.map(|()| report)
     }
 
     fn access(&self) -> Access {
@@ -201,6 +202,34 @@ impl Import {
         if !columns.ignored.is_empty() {
             say(&format!("ignored: {}", columns.ignored.join(", ")));
         }
+    }
+}
+
+/// Takes the table's rows from the source into the target.
+async fn pour(
+    taking: &mut Taking<'_>,
+    source: &Source,
+    from: &DatabaseUrl,
+    table: &Table,
+) -> Result<(), Failure> {
+    let read = |error| unread(from, error);
+    let columns = taking.columns();
+    let mut walk = source.walk(&table.owners(source, columns), AT_ONCE).await.map_err(read)?;
+    loop {
+        let owners = walk.next().await.map_err(read)?;
+        if owners.is_empty() {
+            break;
+        }
+        taking.make_room(&owners).await.map_err(unwritten)?;
+    }
+    let mut walk = source.walk(&table.select(columns), AT_ONCE).await.map_err(read)?;
+    loop {
+        let rows = walk.next().await.map_err(read)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let fit = taking.fit(&rows);
+        taking.take(fit).await.map_err(unwritten)?;
     }
 }
 
@@ -268,6 +297,16 @@ fn source(text: &str) -> Result<DatabaseUrl, String> {
         return Ok(DatabaseUrl::Sqlite(text.into()));
     }
     DatabaseUrl::parse(text, &mut Vec::new())
+}
+
+fn source_of_variable(name: &str) -> Result<DatabaseUrl, String> {
+    let text = std::env::var(name).unwrap_or_default();
+    if text.is_empty() {
+        return Err(
+            "the variable is not set: export it with the URL of the database that has the rows".to_owned()
+        );
+    }
+    source(&text)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -39,7 +39,7 @@ impl Known {
         taken: &mut Taken,
     ) -> Option<Incoming> {
         let label = row.label.clone();
-        let mut refuse = |rule: &str| taken.refused.push(Refusal::of(Some(&label), "id", rule));
+        let mut refuse = |rule: &str| taken.refused.push(Refusal::of(&label, "id", rule));
         if !met.ids.insert(row.id) {
             refuse("an earlier row of this table has this id");
             return None;

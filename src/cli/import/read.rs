@@ -7,7 +7,7 @@ use uuid::{Builder, Uuid};
 
 use super::Kind;
 use super::columns::{Columns, Field};
-use super::report::Refusal;
+use super::report::{self, Refusal};
 use super::times::point;
 use super::users::{UserMap, check_user, uuid_of_bytes};
 use super::words::{Words, tags};
@@ -30,7 +30,7 @@ const NOT_DONE: &str = "a completed_at beside completed = false was left out";
 /// A row that fits.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    /// The id as the source has it.
+    /// What a refusal calls it.
     pub(super) label: String,
     pub(super) id: Uuid,
     /// Where the source counted its rows; otherwise it takes the user's next one.
@@ -66,6 +66,8 @@ pub(super) struct Reader<'a> {
     /// Whose rows these are, where no column says it.
     pub(super) user: Option<&'a str>,
     pub(super) users: Option<&'a UserMap>,
+    /// Whether an id tells a row apart only beside its user.
+    pub(super) counts_per_user: bool,
 }
 
 impl Reader<'_> {
@@ -81,12 +83,13 @@ impl Reader<'_> {
             page.cells.push(cell);
         }
         let incoming = page.row();
-        let label = page.cell(Field::Id).map(str::to_owned);
+        let user = page.cell(Field::User).filter(|_| self.counts_per_user);
+        let label = report::row(page.cell(Field::Id), user);
         let Page { form, notes, .. } = page;
         match (incoming, form.finish()) {
-            (Some(incoming), Ok(())) => Ok(Incoming { notes, ..incoming }),
-            (_, Err(invalid)) => Err(Refusal::new(label.as_deref(), &invalid)),
-            (None, Ok(())) => Err(Refusal::of(label.as_deref(), "id", "Id is required")),
+            (Some(incoming), Ok(())) => Ok(Incoming { label, notes, ..incoming }),
+            (_, Err(invalid)) => Err(Refusal::new(&label, &invalid)),
+            (None, Ok(())) => Err(Refusal::of(&label, "id", "Id is required")),
         }
     }
 
@@ -134,8 +137,7 @@ impl Page<'_> {
             Kind::Ideas => self.stage(),
         };
         let ((_, user), (id, number), title) = (owner?, ids?, title?);
-        let label = self.cell(Field::Id)?.to_owned();
-        let (dated, notes) = (created.is_some(), Vec::new());
+        let (label, dated, notes) = (String::new(), created.is_some(), Vec::new());
         let incoming = Incoming {
             label,
             id,

@@ -19,23 +19,28 @@ pub(super) struct Refusal(String);
 
 impl Refusal {
     /// For every rule that it breaks.
-    pub(super) fn new(id: Option<&str>, invalid: &Invalid) -> Self {
+    pub(super) fn new(row: &str, invalid: &Invalid) -> Self {
         let texts: Vec<_> =
             invalid.fields().iter().map(|(field, texts)| format!("{field}: {}", texts.join(", "))).collect();
-        Self(format!("{}: {}", shown(id), texts.join("; ")))
+        Self(format!("{row}: {}", texts.join("; ")))
     }
 
     /// For one rule.
-    pub(super) fn of(id: Option<&str>, field: &str, rule: &str) -> Self {
-        Self::new(id, &Invalid::one(field, rule))
+    pub(super) fn of(row: &str, field: &str, rule: &str) -> Self {
+        Self::new(row, &Invalid::one(field, rule))
     }
 }
 
+/// What a refusal calls a row: by its id, and by its user where one is needed beside the id.
+pub(super) fn row(id: Option<&str>, user: Option<&str>) -> String {
+    let row = id.map_or_else(|| "row without an id".to_owned(), |id| format!("row {}", shown(id)));
+    user.map_or_else(|| row.clone(), |user| format!("{row} of user {}", shown(user)))
+}
+
 /// An id on a line of a terminal: without control characters, and not too long.
-fn shown(id: Option<&str>) -> String {
-    let Some(id) = id else { return "row without an id".to_owned() };
+fn shown(id: &str) -> String {
     let short: String = id.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    format!("row {short}{}", if id.chars().nth(SHOWN).is_some() { "…" } else { "" })
+    format!("{short}{}", if id.chars().nth(SHOWN).is_some() { "…" } else { "" })
 }
 
 /// Counts and tells.
@@ -112,10 +117,11 @@ mod tests {
     fn a_refusal_names_the_row_and_every_rule() {
         let mut invalid = Invalid::one("title", "Title is required");
         invalid.add("tags", "Each tag must be a string");
-        let refusal = Refusal::new(Some("17"), &invalid);
+        let refusal = Refusal::new(&row(Some("17"), None), &invalid);
         assert_eq!(refusal.0, "row 17: title: Title is required; tags: Each tag must be a string");
-        let odd = Refusal::of(Some(&format!("a\n\u{1b}{}", "x".repeat(100))), "id", "rule");
+        let odd = Refusal::of(&row(Some(&format!("a\n\u{1b}{}", "x".repeat(100))), None), "id", "rule");
         assert!(odd.0.starts_with("row a\\n\\u{1b}x") && odd.0.ends_with("x…: id: rule"), "{odd:?}");
-        assert_eq!(Refusal::of(None, "id", "Id is required").0, "row without an id: id: Id is required");
+        assert_eq!(row(None, None), "row without an id");
+        assert_eq!(row(Some("1"), Some("a\nb")), "row 1 of user a\\nb");
     }
 }

@@ -45,6 +45,17 @@ impl Listed {
     }
 }
 
+/// What tells the rows of a table apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// Each has an id of its own.
+    Ids,
+    /// Each has an id of its own among those of its user.
+    IdsOfUsers,
+    /// So many ids stand in several rows.
+    None { twice: i64 },
+}
+
 /// Why there is no table to read.
 #[derive(Debug)]
 pub(super) enum Missing {
@@ -115,9 +126,19 @@ impl Table {
         number(source, &format!("select count(*) from {}", self.quoted)).await
     }
 
-    /// How many ids stand in more than one row: such rows could not be told from rows that were taken before.
-    pub(super) async fn twice(&self, source: &Source, columns: &Columns) -> Result<i64, DbError> {
-        let keys = [Field::User, Field::Id].iter().filter_map(|field| columns.name(*field)).map(quote);
+    /// What tells its rows apart: without that they could not be told from rows that were taken before.
+    pub(super) async fn keys(&self, source: &Source, columns: &Columns) -> Result<Keys, DbError> {
+        let twice = async |fields: &[Field]| self.twice(source, columns, fields).await;
+        if twice(&[Field::Id]).await? == 0 {
+            return Ok(Keys::Ids);
+        }
+        let ids = twice(&[Field::User, Field::Id]).await?;
+        Ok(if ids == 0 { Keys::IdsOfUsers } else { Keys::None { twice: ids } })
+    }
+
+    /// How many values of these fields stand in more than one row.
+    async fn twice(&self, source: &Source, columns: &Columns, fields: &[Field]) -> Result<i64, DbError> {
+        let keys = fields.iter().filter_map(|field| columns.name(*field)).map(quote);
         let id = columns.name(Field::Id).map(quote).unwrap_or_default();
         let keys = keys.collect::<Vec<_>>().join(", ");
         let table = &self.quoted;
@@ -158,12 +179,13 @@ impl Table {
     /// The query that reads the columns that are taken, in their order: user by user, the oldest row first.
     pub(super) fn select(&self, columns: &Columns) -> String {
         let texts: Vec<_> = columns.taken.iter().map(|(_, name)| self.text(name)).collect();
-        let user = columns.name(Field::User).map(quote);
-        let created = columns.name(Field::CreatedAt).map(quote);
+        // Without the table's name PostgreSQL would sort by the texts that are selected, and put 10 before 9.
+        let named = |field| columns.name(field).map(|name| format!("told.{}", quote(name)));
+        let (user, created) = (named(Field::User), named(Field::CreatedAt));
         let made = created.map(|created| format!("{created} is null, {created}"));
-        let id = columns.name(Field::Id).map(quote);
+        let id = named(Field::Id);
         let order: Vec<_> = [user, made, id].into_iter().flatten().collect();
-        format!("select {} from {} order by {}", texts.join(", "), self.quoted, order.join(", "))
+        format!("select {} from {} as told order by {}", texts.join(", "), self.quoted, order.join(", "))
     }
 }
 

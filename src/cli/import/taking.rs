@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Kind;
+use super::columns::Columns;
 use super::met::{Coming, Crowd};
 use super::people::People;
 use super::read::{Incoming, Reader};
@@ -35,6 +36,10 @@ impl<'a> Taking<'a> {
         access: Access,
     ) -> Self {
         Self { reader, sink, people, report, access, begun: Clock::system().now(), crowd: Crowd::default() }
+    }
+
+    pub(super) fn columns(&self) -> &'a Columns {
+        self.reader.columns
     }
 
     pub(super) fn into_report(self) -> Report {

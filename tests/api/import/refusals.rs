@@ -2,12 +2,14 @@
 
 use serde_json::json;
 
-use crate::harness::{Old, World, command, import, on_both, run};
+use crate::harness::{Engine, Old, World, command, import, on_both, run};
 
 on_both!(
     rows_that_break_a_rule_are_named_and_left_out,
     text_that_is_none_is_refused,
     ids_and_numbers_that_are_taken_are_refused,
+    a_row_is_named_with_its_user_where_ids_count_per_user,
+    what_was_done_is_told_before_an_error,
     what_stands_in_the_way_is_one_line_with_the_cure,
 );
 
@@ -116,6 +118,50 @@ async fn ids_and_numbers_that_are_taken_are_refused(world: &World) {
     }
 }
 
+async fn a_row_is_named_with_its_user_where_ids_count_per_user(world: &World) {
+    for old in Old::both().await {
+        let world = world.another(&[]).await;
+        let both = "create table tasks (id integer, user_id text, title text, created_at text);
+                    insert into tasks values (1, 'ann', 'one', '2026-01-01'), (1, 'bob', ' ', '2026-01-01'), \
+                    (2, 'cid', 'two', '2026-01-01')";
+        old.run(both, both).await;
+        world.user("cid").tasks().create(json!({"title": "here"})).await.is(201);
+        world.user("cid").tasks().create(json!({"title": "too"})).await.is(201);
+        let ran = import(&world, &old, &[]);
+        let refused = [
+            "row 1 of user bob: title: Title is required",
+            "row 2 of user cid: id: another task of this user has this number",
+        ];
+        assert_eq!((ran.sums(), ran.refused()), ([3, 1, 0, 2, 2], refused.to_vec()), "{ran:?}");
+    }
+}
+
+async fn what_was_done_is_told_before_an_error(world: &World) {
+    let numbers = "with recursive n(n) as (select 1 union all select n + 1 from n where n < 1200)";
+    let both = format!(
+        "create table tasks (id integer primary key, user_id text, title text);
+         insert into tasks {numbers} select n, 'ann', case n when 3 then '' else 'Task' end from n"
+    );
+    for old in Old::both().await {
+        let world = world.another(&[]).await;
+        old.run(&both, &both).await;
+        let behind = world.behind().await;
+        let stop = match behind.engine() {
+            Engine::Sqlite => {
+                "create trigger stop before insert on tasks when new.number = 900 \
+                 begin select raise(abort, 'no more'); end"
+            }
+            Engine::Postgres | Engine::Pooled => {
+                "alter table @tasks add constraint stop check (number <> 900)"
+            }
+        };
+        behind.run(stop).await;
+        let ran = import(&world, &old, &[]);
+        assert_eq!((ran.code, ran.sums()), (Some(1), [1000, 499, 0, 1, 1]), "{ran:?}");
+        assert!(ran.err.contains("the batch was not taken; run the same command again"), "{ran:?}");
+    }
+}
+
 async fn what_stands_in_the_way_is_one_line_with_the_cure(world: &World) {
     for old in Old::both().await {
         let both = "create table note (id integer, body text); create table todo (id integer, title text, owner text)";
@@ -157,6 +203,7 @@ async fn what_stands_in_the_way_is_one_line_with_the_cure(world: &World) {
         let ran = run(world, &[&["import"], misuse].concat());
         assert!(ran.code == Some(2) && ran.out.is_empty(), "{ran:?}");
     }
+    from_the_environment(world);
     let folder = tempfile::tempdir().expect("a folder");
     let new = folder.path().join("new.db");
     let mut bare = command(world, &["import", "--from", "/nowhere/old.db"]);
@@ -166,4 +213,27 @@ async fn what_stands_in_the_way_is_one_line_with_the_cure(world: &World) {
     let said = String::from_utf8(bare.stderr).expect("text");
     assert!(bare.status.code() == Some(1) && said.contains("run `creatorvault migrate up` first"), "{said}");
     assert!(!new.exists(), "a look makes no file");
+}
+
+/// A URL with a password is named, not written: others see the arguments of a process.
+fn from_the_environment(world: &World) {
+    let with = |url: Option<&str>, more: &[&str]| {
+        let mut run = command(world, &[&["import", "--from-env", "OLD_URL"], more].concat());
+        let output = run.envs(url.map(|url| ("OLD_URL", url))).output().expect("the binary runs");
+        let said =
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text")).concat();
+        assert!(!said.contains("canary"), "{said}");
+        (output.status.code(), said)
+    };
+    for (url, more, code, said) in [
+        (Some("postgresql://ann:canary@127.0.0.1:1/old"), &[][..], 1, "PostgreSQL at 127.0.0.1:1"),
+        (Some("/nowhere/old.db"), &[], 1, "there is no file /nowhere/old.db"),
+        (Some("mysql://ann:canary@h/old"), &[], 2, "--from-env"),
+        (Some(""), &[], 2, "the variable is not set"),
+        (None, &[], 2, "the variable is not set"),
+        (Some("old.db"), &["--from", "old.db"], 2, "cannot be used with"),
+    ] {
+        let (ended, answer) = with(url, more);
+        assert!(ended == Some(code) && answer.contains(said), "{url:?} {more:?}: {answer}");
+    }
 }
