@@ -98,6 +98,22 @@ impl Rows<'_> {
         self.walk(order, back, from, range, range.skip <= 200)
     }
 
+    /// Of a page from a cursor among few values (of priority, say) the rows of the cursor's own value, and what reads as
+    /// many of the others; none where one statement reads the page. Nearly every page ends before the others begin.
+    fn ranges(&self, order: &Order, window: &Window) -> Option<(Statement, impl Fn(i64) -> Statement)> {
+        let Seen { back, from, range } = Seen::through(window);
+        let walk = Walk { table: self.table, order, back };
+        let (Stretch::Same, Some(far)) = walk.stretches(from) else { return None };
+        let plan = if self.steady(order) { Plan::Steady } else { Plan::Fresh };
+        let read = move |stretch, take| {
+            let mut draft = Draft::new("");
+            self.part("", &walk, from, stretch, &mut draft);
+            Range { take, skip: 0 }.limit(&mut draft);
+            draft.finish(plan)
+        };
+        Some((read(Stretch::Same, range.take), move |take| read(far, take)))
+    }
+
     /// The first row at the place or after it.
     fn here(&self, order: &Order, position: &Position) -> Statement {
         let from = Some(Place { position, with_it: true });

@@ -17,7 +17,11 @@ pub async fn fetch<T>(
     read: impl Fn(&Row) -> Result<T, DbError>,
 ) -> Result<Fetched<T>, DbError> {
     let first = rows.first(order, scope.engine());
-    let mut statements = vec![rows.begun(first, order, window)];
+    let (page, far) = match rows.ranges(order, window) {
+        Some((near, far)) => (near, Some(far)),
+        None => (rows.begun(first, order, window), None),
+    };
+    let mut statements = vec![page];
     if let Start::Cursor(Cursor { way: Way::Prev, position }) = &window.start {
         statements.push(rows.here(order, position));
     }
@@ -31,8 +35,16 @@ pub async fn fetch<T>(
         None => None,
     };
     let here = answers.get(1).is_some_and(|here| !here.is_empty());
-    let begun = if answers.is_empty() { Vec::new() } else { answers.swap_remove(0) };
-    let page = rows.ended(first, order, window, begun, scope).await?;
+    let mut begun = if answers.is_empty() { Vec::new() } else { answers.swap_remove(0) };
+    let room = i64::from(window.limit) + 1 - i64::try_from(begun.len()).unwrap_or(i64::MAX);
+    let page = match far {
+        Some(far) if room > 0 => {
+            begun.extend(scope.read(far(room)).await?);
+            begun
+        }
+        Some(_) => begun,
+        None => rows.ended(first, order, window, begun, scope).await?,
+    };
     let beyond = page.len() > window.limit as usize;
     let mut items: Vec<T> = page.iter().take(window.limit as usize).map(read).collect::<Result<_, _>>()?;
     let (has_previous, has_more) = match &window.start {
