@@ -16,7 +16,7 @@
 //! * [`auth`]: tokens in, a [`auth::user_id::UserId`] out; nothing else can make one.
 //! * [`tasks`], [`ideas`], [`users`]: the resources and their stores; they never import axum.
 //! * [`list`]: what the lists of tasks and ideas share: filters, order, page.
-//! * [`write`]: operations on rows on their way to the database: conditions, outcomes, idempotency keys.
+//! * [`mod@write`]: operations on rows on their way to the database: conditions, outcomes, idempotency keys.
 //! * [`change`]: what writes share: the row they mean, the columns they set, the tags beside it.
 //! * [`field`]: values parsed once at the door.
 //! * [`db`]: PostgreSQL or SQLite behind one small face.

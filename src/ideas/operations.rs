@@ -1,4 +1,4 @@
-//! What can be done to ideas, as operations for [`write`](crate::write).
+//! What can be done to ideas, as operations for [`write`](mod@crate::write).
 
 use uuid::Uuid;
 

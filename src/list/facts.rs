@@ -110,7 +110,7 @@ fn count_groups(table: &str, state: &str, now: Now) -> Statement {
     draft.finish(Plan::Fresh)
 }
 
-/// The tags of a user's rows, the most frequent first, then by tag, at most [`TAGS`] of them: one pass over the side
+/// The tags of a user's rows, the most frequent first, then by tag, at most 10,000 of them: one pass over the side
 /// table's key.
 ///
 /// # Errors
