@@ -13,12 +13,16 @@ on_both!(
     users_who_become_one_keep_the_numbers_of_both,
 );
 
+/// So many that they are still on their way when the first ones are there.
+const ROWS: i64 = 40_000;
+
 async fn a_task_made_while_rows_move_takes_no_number_of_theirs(world: &World) {
-    let numbers = "with recursive n(n) as (select 1 union all select n + 1 from n where n < 8000)";
+    let numbers = format!("with recursive n(n) as (select 1 union all select n + 1 from n where n < {ROWS})");
+    let anns = ROWS - 10;
     let both = format!(
         "create table tasks (id integer primary key, user_id text, title text);
-         insert into tasks {numbers} select n, case when n > 7990 then 'zoe' else 'ann' end, 'Task ' || n from n;
-         update tasks set id = id - 7990 + 100000 where user_id = 'zoe';
+         insert into tasks {numbers} select n, case when n > {anns} then 'zoe' else 'ann' end, 'Task ' || n from n;
+         update tasks set id = id - {anns} + 100000 where user_id = 'zoe';
          insert into tasks values (100011, 'zoe', ' ');"
     );
     for old in Old::both().await {
@@ -36,11 +40,11 @@ async fn a_task_made_while_rows_move_takes_no_number_of_theirs(world: &World) {
         // Ann's rows are on their way, Zoe's come last.
         let (ann, zoe) = (world.user("ann"), world.user("zoe"));
         assert_eq!(zoe.tasks().create(json!({"title": "meanwhile"})).await.is(201)["number"], 100_012);
-        assert_eq!(ann.tasks().create(json!({"title": "meanwhile"})).await.is(201)["number"], 7991);
+        assert_eq!(ann.tasks().create(json!({"title": "meanwhile"})).await.is(201)["number"], anns + 1);
         let all = behind.number("select count(*) from @tasks").await;
-        assert!(all < 8002, "everything was taken before anybody could work");
+        assert!(all < ROWS + 2, "everything was taken before anybody could work");
         assert_eq!(child.wait().expect("it has ended").code(), Some(1), "the blank title");
-        assert_eq!(behind.number("select count(*) from @tasks").await, 8002);
+        assert_eq!(behind.number("select count(*) from @tasks").await, ROWS + 2);
     }
 }
 
