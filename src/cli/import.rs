@@ -9,6 +9,7 @@ use crate::config::database::{DatabaseConfig, DatabaseUrl};
 use crate::db::bulk::{Access, Sink, Source};
 use crate::db::{DbError, migrate};
 
+mod arguments;
 mod columns;
 mod judge;
 mod met;
@@ -51,11 +52,11 @@ Examples:
 Exit codes: 0 every row is there now, 1 some were refused or it failed, 2 misused.")]
 pub(super) struct Import {
     /// The database that has the rows: a PostgreSQL URL, a SQLite URL or a SQLite file  [default: that of DATABASE_URL]
-    #[arg(long, value_name = "URL", value_parser = source)]
+    #[arg(long, value_name = "URL", value_parser = DatabaseUrl::parse_argument)]
     from: Option<DatabaseUrl>,
     /// The environment variable that holds that URL: for a URL with a password, since everybody on the machine may see
     /// the arguments of a process, and only its own user the environment
-    #[arg(long, value_name = "NAME", value_parser = source_of_variable, conflicts_with = "from")]
+    #[arg(long, value_name = "NAME", value_parser = arguments::source_of_variable, conflicts_with = "from")]
     from_env: Option<DatabaseUrl>,
     /// The table that has them; with its schema (old.tasks) where the name alone does not do  [default: tasks, or ideas]
     #[arg(long)]
@@ -64,13 +65,13 @@ pub(super) struct Import {
     #[arg(long = "as", value_enum, default_value_t = Kind::Tasks)]
     kind: Kind,
     /// A field and its column, where the name does not say it: title=headline; `tags=` leaves a field out
-    #[arg(long, value_name = "TARGET=SOURCE", num_args = 1.., value_parser = pair)]
+    #[arg(long, value_name = "TARGET=SOURCE", num_args = 1.., value_parser = arguments::pair)]
     map: Vec<(String, String)>,
     /// What a word means: priority:urgent=high, completed:archived=true, stage:writing=draft
-    #[arg(long, value_name = "FIELD:OLD=NEW", num_args = 1.., value_parser = meaning)]
+    #[arg(long, value_name = "FIELD:OLD=NEW", num_args = 1.., value_parser = arguments::meaning)]
     value: Vec<(String, String)>,
     /// Whose rows these are, for a table that does not say it
-    #[arg(long, value_name = "ID", value_parser = user, conflicts_with = "user_map")]
+    #[arg(long, value_name = "ID", value_parser = arguments::user, conflicts_with = "user_map")]
     user: Option<String>,
     /// A CSV file of old and new user ids, a line `old,new` for each, where the front-end's tokens carry other ids than
     /// the table
@@ -269,11 +270,7 @@ impl Missing {
 
 /// Why the source cannot be read.
 fn unread(from: &DatabaseUrl, error: DbError) -> Failure {
-    let (DbError::Unavailable(text)
-    | DbError::Locked(text)
-    | DbError::OutcomeUnknown(text)
-    | DbError::Fault(text)) = error;
-    Failure::from(format!("--from: {from} cannot be read: {text}"))
+    Failure::from(format!("--from: {from} cannot be read: {}", error.into_text()))
 }
 
 /// Why a batch was not taken.
@@ -288,42 +285,4 @@ fn unwritten(error: DbError) -> Failure {
              taken twice"
         )),
     }
-}
-
-/// A URL, or the path of a SQLite file.
-fn source(text: &str) -> Result<DatabaseUrl, String> {
-    let is_path = !text.contains("://") && !text.starts_with("sqlite:");
-    if is_path && !text.is_empty() {
-        return Ok(DatabaseUrl::Sqlite(text.into()));
-    }
-    DatabaseUrl::parse(text, &mut Vec::new())
-}
-
-fn source_of_variable(name: &str) -> Result<DatabaseUrl, String> {
-    let text = std::env::var(name).unwrap_or_default();
-    if text.is_empty() {
-        return Err(
-            "the variable is not set: export it with the URL of the database that has the rows".to_owned()
-        );
-    }
-    source(&text)
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    two(text.split_once('='))
-}
-
-/// A word of the source may hold a `=`, one of ours does not.
-fn meaning(text: &str) -> Result<(String, String), String> {
-    two(text.rsplit_once('='))
-}
-
-fn two(pair: Option<(&str, &str)>) -> Result<(String, String), String> {
-    let pair = pair.filter(|(name, _)| !name.is_empty());
-    pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .ok_or_else(|| "must read NAME=VALUE".to_owned())
-}
-
-fn user(text: &str) -> Result<String, String> {
-    users::check_user(text).map(|()| text.to_owned())
 }

@@ -18,6 +18,20 @@ pub enum DbError {
 }
 
 impl DbError {
+    /// The text alone, without what kind of error it is.
+    pub fn text(&self) -> &str {
+        let (Self::Unavailable(text) | Self::OutcomeUnknown(text) | Self::Locked(text) | Self::Fault(text)) =
+            self;
+        text
+    }
+
+    /// As [`DbError::text`], for who has no further use for the error.
+    pub fn into_text(self) -> String {
+        let (Self::Unavailable(text) | Self::OutcomeUnknown(text) | Self::Locked(text) | Self::Fault(text)) =
+            self;
+        text
+    }
+
     pub(super) fn unavailable(text: impl Into<String>) -> Self {
         Self::Unavailable(text.into())
     }

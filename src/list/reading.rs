@@ -3,7 +3,7 @@
 use super::cursor::{Cursor, Position, Way};
 use super::found::First;
 use super::{COUNTED, Fetched, Listed, Order, Rows, Start, Window};
-use crate::db::{DbError, Row, Scope};
+use crate::db::{DbError, Row, Scope, Statement};
 
 /// Reads a page and, where it is asked for, its total, in one round trip unless the list is very long.
 ///
@@ -35,14 +35,9 @@ pub async fn fetch<T>(
         None => None,
     };
     let here = answers.get(1).is_some_and(|here| !here.is_empty());
-    let mut begun = if answers.is_empty() { Vec::new() } else { answers.swap_remove(0) };
-    let room = i64::from(window.limit) + 1 - i64::try_from(begun.len()).unwrap_or(i64::MAX);
+    let begun = if answers.is_empty() { Vec::new() } else { answers.swap_remove(0) };
     let page = match far {
-        Some(far) if room > 0 => {
-            begun.extend(scope.read(far(room)).await?);
-            begun
-        }
-        Some(_) => begun,
+        Some(far) => filled(begun, i64::from(window.limit) + 1, far, scope).await?,
         None => rows.ended(first, order, window, begun, scope).await?,
     };
     let beyond = page.len() > window.limit as usize;
@@ -56,6 +51,20 @@ pub async fn fetch<T>(
         }
     };
     Ok(Fetched { items, total, has_previous, has_more })
+}
+
+/// The rows of one range, and where they are fewer than wanted, those of the next behind them.
+async fn filled(
+    mut rows: Vec<Row>,
+    wanted: i64,
+    next: impl Fn(i64) -> Statement,
+    scope: Scope<'_>,
+) -> Result<Vec<Row>, DbError> {
+    let room = wanted - i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    if room > 0 {
+        rows.extend(scope.read(next(room)).await?);
+    }
+    Ok(rows)
 }
 
 /// At most `limit` rows that come after `last` in the order (the first rows without one), found as a page is.

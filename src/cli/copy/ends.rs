@@ -126,7 +126,7 @@ impl Ends {
 
     /// The source does not answer.
     pub(super) fn unread(&self, error: DbError) -> Failure {
-        Failure::from(format!("--from: {} cannot be read: {}; {NOTHING}", self.from.url, text(error)))
+        Failure::from(format!("--from: {} cannot be read: {}; {NOTHING}", self.from.url, error.into_text()))
     }
 
     /// The target cannot be reached, or its tables are not what they have to be.
@@ -137,17 +137,22 @@ impl Ends {
             }
             DbError::OutcomeUnknown(_) | DbError::Locked(_) | DbError::Fault(_) => "",
         };
-        Failure::from(format!("{}: {}: {}; {NOTHING}{cure}", self.to_name, self.to.url, text(error)))
+        Failure::from(format!("{}: {}: {}; {NOTHING}{cure}", self.to_name, self.to.url, error.into_text()))
     }
 
     /// What was copied cannot be read.
     pub(super) fn unreadable(&self, error: DbError) -> Failure {
-        Failure::from(format!("{}: {} cannot be read: {}; {NOTHING}", self.to_name, self.to.url, text(error)))
+        Failure::from(format!(
+            "{}: {} cannot be read: {}; {NOTHING}",
+            self.to_name,
+            self.to.url,
+            error.into_text()
+        ))
     }
 
     /// The target has refused rows.
     pub(super) fn unwritten(&self, error: DbError) -> Failure {
-        let reason = text(error);
+        let reason = error.into_text();
         let cure = if reason.contains("SQLSTATE 23503") {
             ": a row of the SQLite file refers to one that is not there; `pragma foreign_key_check` in sqlite3 names it"
         } else {
@@ -176,7 +181,7 @@ impl Ends {
             "--from: {} cannot be read any more: {}; everything was copied and compared, and stays, but whether the file \
              was written to in the last moment is unknown: stop the server that runs on it, and run this with --verify",
             self.from.url,
-            text(error)
+            error.into_text()
         ))
     }
 
@@ -201,14 +206,6 @@ impl Ends {
 
 fn pending(rows: &[Applied]) -> Option<&str> {
     rows.iter().find(|row| !row.applied).map(|row| row.name.as_str())
-}
-
-fn text(error: DbError) -> String {
-    let (DbError::Unavailable(text)
-    | DbError::OutcomeUnknown(text)
-    | DbError::Locked(text)
-    | DbError::Fault(text)) = error;
-    text
 }
 
 /// As `DATABASE_URL` takes it.

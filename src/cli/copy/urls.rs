@@ -15,12 +15,7 @@ pub(super) struct Destination {
 
 /// A SQLite URL, or the path of a file.
 pub(super) fn file(text: &str) -> Result<DatabaseUrl, String> {
-    let is_path = !text.contains("://") && !text.starts_with("sqlite:");
-    let url = if is_path && !text.is_empty() {
-        DatabaseUrl::Sqlite(text.into())
-    } else {
-        DatabaseUrl::parse(text, &mut Vec::new())?
-    };
+    let url = DatabaseUrl::parse_argument(text)?;
     match url {
         DatabaseUrl::Sqlite(_) => Ok(url),
         DatabaseUrl::Postgres(_) => Err("copies from a SQLite file to PostgreSQL only: give the file, \

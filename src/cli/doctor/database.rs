@@ -77,17 +77,14 @@ fn unreachable(url: &PostgresUrl, error: &DbError) -> Finding {
 
 /// Why, without the role's name, which a URL keeps beside its password.
 pub(super) fn reason(url: &PostgresUrl, error: &DbError) -> String {
-    let (DbError::Unavailable(text)
-    | DbError::Locked(text)
-    | DbError::OutcomeUnknown(text)
-    | DbError::Fault(text)) = error;
+    let text = error.text();
     // All messages of a refused login name the role.
     if let Some(at) = text.find("SQLSTATE 28") {
         return text[..at + "SQLSTATE 28xxx".len()].to_owned();
     }
     match &url.user {
         Some(user) => text.replace(&format!("\"{user}\""), "of DATABASE_URL"),
-        None => text.clone(),
+        None => text.to_owned(),
     }
 }
 

@@ -35,6 +35,18 @@ impl DatabaseUrl {
             _ => Err(unknown_scheme()),
         }
     }
+
+    /// As [`DatabaseUrl::parse`] without its warnings, for the command line, where the path of a SQLite file will do.
+    ///
+    /// # Errors
+    /// Those of [`DatabaseUrl::parse`].
+    pub fn parse_argument(text: &str) -> Result<Self, String> {
+        let is_path = !text.contains("://") && !text.starts_with("sqlite:");
+        if is_path && !text.is_empty() {
+            return Ok(Self::Sqlite(text.into()));
+        }
+        Self::parse(text, &mut Vec::new())
+    }
 }
 
 /// What a log may say of it: neither user nor password.

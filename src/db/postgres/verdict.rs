@@ -13,7 +13,8 @@ impl Transaction<'_> {
             Ok(Verdict::Commit(statements)) => self.finish(&statements).await.map(|()| results),
             // Whether or not the rollback arrives, nothing was changed; without it the connection is of no use.
             Ok(Verdict::RollBack) => {
-                let undone = self.undo(Failure::from(DbError::closed()), false).await;
+                let undone =
+                    self.undo(Failure::from(DbError::unavailable("a rollback did not arrive")), false).await;
                 if undone.evict { Err(Failure { again: Again::Elsewhere, ..undone }) } else { Ok(results) }
             }
             Err(error) => Err(self.undo(Failure::from(error), false).await),
