@@ -14,12 +14,14 @@ use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::db::Db;
 use crate::http::around::AroundLayer;
+use crate::http::client::Clients;
 use crate::http::correlation::Correlation;
 use crate::http::cors::{self, Origins};
 use crate::http::headers::SecurityHeaders;
 use crate::http::limits::Limits;
 use crate::http::log::requests::{RequestLog, TellRoute};
 use crate::http::panic::CatchPanic;
+use crate::http::rate_limit::RateLimits;
 use crate::http::strict::StrictHandling;
 use crate::http::{docs, health};
 use crate::users::KnownClaims;
@@ -114,6 +116,7 @@ pub(crate) struct Front {
     pub(crate) nested_errors: bool,
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,
+    pub(crate) rates: RateLimits,
 }
 
 impl Front {
@@ -132,6 +135,7 @@ impl Front {
                 body: config.limits.body,
                 only_local_names: config.auth.dev_mode(),
             },
+            rates: RateLimits::new(&config.limits, Clients::new(config.http.trusted_proxies.clone())),
         }
     }
 
@@ -144,6 +148,7 @@ impl Front {
             .layer(AroundLayer(SecurityHeaders { production: self.production }))
             .layer(cors::layer(self.origins))
             .layer(AroundLayer(StrictHandling))
+            .layer(AroundLayer(self.rates))
             .layer(AroundLayer(UnwrittenErrors { open: self.open_refusals, nested: self.nested_errors }))
             .layer(CatchPanic)
             .layer(self.limits);

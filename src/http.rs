@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod around;
+pub(crate) mod client;
 pub mod correlation;
 pub(crate) mod cors;
 pub mod docs;
@@ -14,6 +15,7 @@ pub(crate) mod limits;
 pub mod log;
 pub(crate) mod panic;
 pub mod prefer;
+pub(crate) mod rate_limit;
 pub mod server;
 pub(crate) mod strict;
 pub mod terms;

@@ -44,12 +44,22 @@ const UNDER_API: &[(&str, &str)] = &[
     ("Vary", "`Authorization, Origin`; errors of v1 `Accept` too"),
 ];
 
+/// The headers of every answer to a request whose token was looked at, unless `RATE_LIMIT=off`.
+const COUNTED: &[(&str, &str)] = &[
+    ("RateLimit", "`\"user\";r=599;t=1`: `r` more requests at once; all of them again after `t` seconds"),
+    (
+        "RateLimit-Policy",
+        "`\"user\";q=600;w=60`: `q` requests in `w` seconds; `\"address\"` where no token was valid",
+    ),
+];
+
 /// The headers that belong to a status: status, name and what it says.
 const OF_STATUS: &[(&str, &str, &str)] = &[
     ("409", "Retry-After", "Seconds after which another try makes sense"),
     ("412", "ETag", "The entity tag of the row as it is now"),
     ("401", "WWW-Authenticate", "`Bearer`, with `error=\"invalid_token\"` when a token was sent"),
     ("422", "Preference-Applied", "`handling=strict` when it was asked for"),
+    ("429", "Retry-After", "Seconds after which one more request is let through"),
     ("503", "Retry-After", "Seconds after which another try makes sense"),
 ];
 
@@ -70,6 +80,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ("421", "Dev mode answers only localhost, 127.0.0.1 and [::1]"),
     ("422", "Validation: every bad field is named"),
     ("428", "`If-Match` is required (`REQUIRE_IF_MATCH`)"),
+    ("429", "The user, or the address that refused tokens come from, is past the rate limit (`RATE_LIMIT`)"),
     ("500", "A fault of the server; the cause is in its log"),
     ("503", "The database or the key set cannot be reached, the server is saturated, or the deadline passed"),
 ];
@@ -98,7 +109,7 @@ pub fn complete(document: &mut OpenApi) {
     components.schemas.insert(V1Error::name().into_owned(), V1Error::schema());
     components.schemas.insert(V1ErrorBody::name().into_owned(), V1ErrorBody::schema());
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
-    for (name, description) in EVERYWHERE.iter().chain(UNDER_API) {
+    for (name, description) in EVERYWHERE.iter().chain(UNDER_API).chain(COUNTED) {
         let header = HeaderBuilder::new().schema(Some(text())).description(Some(*description)).build();
         components.headers.insert((*name).to_owned(), RefOr::T(header));
     }
@@ -185,7 +196,8 @@ fn add_headers(status: &str, under_api: bool, response: &mut Response) {
     for (_, name, says) in OF_STATUS.iter().filter(|(of, ..)| *of == status) {
         add_header(name, says, response);
     }
-    for (name, _) in EVERYWHERE.iter().chain(if under_api { UNDER_API } else { &[] }) {
+    let more: [&[_]; 2] = if under_api { [UNDER_API, COUNTED] } else { [&[], &[]] };
+    for (name, _) in EVERYWHERE.iter().chain(more.concat().iter()) {
         let header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
         response.headers.entry((*name).to_owned()).or_insert(header);
     }

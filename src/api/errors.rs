@@ -172,6 +172,7 @@ fn shared_message(error: &ApiError) -> String {
             "In dev mode only localhost, 127.0.0.1 and [::1] are answered; set a key source to serve other names"
                 .to_owned()
         }
+        ApiError::TooManyRequests { .. } => "Too many requests: wait as long as Retry-After says".to_owned(),
         ApiError::Internal => "Internal server error".to_owned(),
         ApiError::Unavailable { .. } => "Service temporarily unavailable, please try again".to_owned(),
         ApiError::OutcomeUnknown => {
@@ -202,6 +203,7 @@ fn code(error: &ApiError) -> &'static str {
         // Of the contract's codes the nearest: the request went to a name that is not served.
         ApiError::Misdirected => "BAD_REQUEST",
         ApiError::Validation(_) => "VALIDATION_ERROR",
+        ApiError::TooManyRequests { .. } => "RATE_LIMITED",
         ApiError::Internal => "INTERNAL_ERROR",
         ApiError::Unavailable { .. } => "SERVICE_UNAVAILABLE",
         ApiError::OutcomeUnknown => "OUTCOME_UNKNOWN",

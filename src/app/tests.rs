@@ -14,7 +14,9 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::auth::caller::{Deadline, SeenUser};
+use crate::config::http::Networks;
 use crate::config::http::OriginRule;
+use crate::config::limits::LimitsConfig;
 use crate::http::correlation::{CORRELATION_HEADER, CorrelationId};
 use crate::http::error::ApiError;
 use crate::http::extract::BodyLimit;
@@ -43,6 +45,7 @@ fn front(only_local_names: bool) -> Router {
         nested_errors: false,
         origins,
         limits,
+        rates: RateLimits::new(&LimitsConfig::default(), Clients::new(Networks::default())),
     }
     .before(routes)
 }

@@ -17,6 +17,10 @@ use crate::clock::Clock;
 use crate::field::timestamp::Timestamp;
 use crate::http::error::ApiError;
 
+pub mod gate;
+
+use gate::{AtGate, TooMany};
+
 /// How long a request may take when no middleware said it.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -83,13 +87,24 @@ where
             Ok(token) => Verifier::from_ref(state).verify(token, now).await,
             Err(refusal) => Err(refusal.into()),
         };
-        let verified = verified.map_err(rejected)?;
+        let gate = parts.extensions.get::<AtGate>();
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(Rejection::Refused(refusal)) => return Err(refused(refusal, gate).await),
+            // that it was unavailable is in the log already
+            Err(Rejection::Unavailable { retry_after }) => return Err(ApiError::Unavailable { retry_after }),
+        };
         if let Some(seen) = parts.extensions.get::<SeenUser>() {
             seen.set(&verified.user);
         }
+        let verdict = match gate {
+            Some(AtGate(gate)) => Arc::clone(gate).user(&verified.user).verdict().await,
+            None => Ok(()),
+        };
         if !owns(&verified.user, path_user.as_deref()) {
             return Err(ApiError::Forbidden);
         }
+        verdict.map_err(too_many)?;
         let deadline = parts.extensions.get::<Deadline>();
         Ok(Self {
             user: verified.user,
@@ -107,19 +122,26 @@ fn owns(user: &UserId, path_user: Option<&str>) -> bool {
     path_is_own && !ROUTE_NAMES.contains(&user.as_str())
 }
 
-/// Tells the log why a token was refused; the client learns less. What was unavailable is in the log already.
-fn rejected(rejection: Rejection) -> ApiError {
-    let refusal = match rejection {
-        Rejection::Refused(refusal) => refusal,
-        Rejection::Unavailable { retry_after } => return ApiError::Unavailable { retry_after },
+fn too_many(TooMany(retry_after): TooMany) -> ApiError {
+    ApiError::TooManyRequests { retry_after }
+}
+
+/// Tells the log why a token was refused, and from where it came; the client learns less. Past its limit an address
+/// gets 429 instead of 401.
+async fn refused(refusal: Refusal, gate: Option<&AtGate>) -> ApiError {
+    let verdict = match gate {
+        Some(AtGate(gate)) => Arc::clone(gate).stranger().verdict().await,
+        None => Ok(()),
     };
+    let client = gate.and_then(|AtGate(gate)| gate.client()).map(|client| client.to_string());
     tracing::warn!(
         target: "creatorvault::auth",
         reason = refusal.reason,
         detail = refusal.detail.as_deref(),
+        client,
         "Authentication failed"
     );
-    ApiError::Unauthorized(refusal)
+    verdict.map_or_else(too_many, |()| ApiError::Unauthorized(refusal))
 }
 
 /// The path's `{user_id}` after one percent-decoding, where the route has one.

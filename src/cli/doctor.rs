@@ -13,6 +13,7 @@ use crate::config::{Config, Examined};
 mod database;
 mod finding;
 mod keys;
+mod limits;
 mod machine;
 mod migrations;
 mod names;
@@ -61,10 +62,11 @@ impl Doctor {
 
 /// Every look, at once and each on its own; told in one order.
 async fn look(examined: &Examined, clock: &Clock) -> Vec<Finding> {
-    let (database, migrations, keys, listen, folder) = tokio::join!(
+    let (database, migrations, keys, rate, listen, folder) = tokio::join!(
         database::look(examined),
         migrations::look(examined),
         keys::look(examined, clock),
+        limits::rate(examined),
         machine::listen(examined),
         machine::folder(examined),
     );
@@ -77,6 +79,8 @@ async fn look(examined: &Examined, clock: &Clock) -> Vec<Finding> {
     findings.extend(names::names(examined));
     findings.extend(settings::origins(examined));
     findings.extend(settings::trailing_slashes(examined));
+    findings.push(rate);
+    findings.push(limits::proxies(examined));
     findings.extend(listen);
     findings.extend(folder);
     findings.push(settings::logs(examined));

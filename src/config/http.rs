@@ -1,12 +1,14 @@
-//! Addresses and origins: `HOST`, `PORT`, `ALLOWED_ORIGINS`.
+//! Addresses and origins: `HOST`, `PORT`, `ALLOWED_ORIGINS`, `TRUSTED_PROXIES`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Environment, Reader};
 
+mod networks;
 mod origin;
 
+pub use networks::Networks;
 pub use origin::OriginRule;
 
 /// One place to listen at.
@@ -50,6 +52,8 @@ pub struct HttpConfig {
     pub port: u16,
     /// `ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<OriginRule>,
+    /// `TRUSTED_PROXIES`: whose forwarded client addresses are believed.
+    pub trusted_proxies: Networks,
 }
 
 impl Default for HttpConfig {
@@ -60,6 +64,7 @@ impl Default for HttpConfig {
             hosts_set: false,
             port: 8000,
             allowed_origins: Vec::new(),
+            trusted_proxies: Networks::default(),
         }
     }
 }
@@ -76,6 +81,7 @@ impl HttpConfig {
                 text.parse().map_err(|_| "must be a port number from 0 to 65535".to_owned())
             }),
             allowed_origins: read_list(reader, "ALLOWED_ORIGINS", OriginRule::parse),
+            trusted_proxies: read_list(reader, "TRUSTED_PROXIES", Networks::parse_one).into_iter().collect(),
         }
     }
 
@@ -158,9 +164,11 @@ mod tests {
             ("HOST", "http://localhost, 1.2.3, localhost:80"),
             ("PORT", "70000"),
             ("ALLOWED_ORIGINS", "*,https://ok.example,null"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8, nginx, 10.0.0.0/99"),
         ]);
         assert_eq!(problems.matches("HOST must be").count(), 3, "{problems}");
         assert!(problems.contains("PORT must be"));
         assert_eq!(problems.matches("ALLOWED_ORIGINS ").count(), 2, "{problems}");
+        assert_eq!(problems.matches("TRUSTED_PROXIES must list").count(), 2, "{problems}");
     }
 }

@@ -31,6 +31,8 @@ const ACTED_ON: &[&str] = &[
     "LOG_LEVEL",
     "NEON_DATABASE_URL",
     "PORT",
+    "RATE_LIMIT",
+    "REDIS_URL",
     "REQUEST_TIMEOUT",
     "REQUIRE_IF_MATCH",
     "SHUTDOWN_DELAY",
@@ -40,18 +42,13 @@ const ACTED_ON: &[&str] = &[
     "TODO_IDS",
     "TODO_LIST",
     "TODO_PUT",
+    "TRUSTED_PROXIES",
     "USER_ID_CLAIMS",
     "WORKERS",
 ];
 
 /// What this version does not act on, each with the values that ask for nothing more than it does anyway.
-const NOT_YET: &[(&str, &[&str])] = &[
-    ("METRICS_ADDRESS", &[]),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", &[]),
-    ("RATE_LIMIT", &["off"]),
-    ("REDIS_URL", &[]),
-    ("TRUSTED_PROXIES", &[]),
-];
+const NOT_YET: &[(&str, &[&str])] = &[("METRICS_ADDRESS", &[]), ("OTEL_EXPORTER_OTLP_ENDPOINT", &[])];
 
 /// Whether a variable of that name is one of ours.
 pub(super) fn is_known(name: &str) -> bool {
@@ -148,14 +145,11 @@ mod tests {
 
     #[test]
     fn says_what_this_version_leaves_undone() {
-        let found = warnings(&[
-            ("REDIS_URL", "redis://:canary@x"),
-            ("RATE_LIMIT", "Off"),
-            ("TRUSTED_PROXIES", "10.0.0.0/8"),
-        ]);
+        let found =
+            warnings(&[("METRICS_ADDRESS", "canary:9090"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://canary")]);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("REDIS_URL is not acted on by this version"));
-        assert!(found[1].starts_with("TRUSTED_PROXIES is not acted on by this version"));
+        assert!(found[0].starts_with("METRICS_ADDRESS is not acted on by this version"));
+        assert!(found[1].starts_with("OTEL_EXPORTER_OTLP_ENDPOINT is not acted on by this version"));
         assert!(!found.concat().contains("canary"));
     }
 

@@ -1,9 +1,16 @@
-//! Sizes and times: `WORKERS`, `BODY_LIMIT`, `REQUEST_TIMEOUT`, `SHUTDOWN_DELAY`, `SHUTDOWN_GRACE`.
+//! Sizes, times and rates: `WORKERS`, `BODY_LIMIT`, `REQUEST_TIMEOUT`, `SHUTDOWN_DELAY`, `SHUTDOWN_GRACE`,
+//! `RATE_LIMIT`, `REDIS_URL`.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::{Environment, Reader};
+
+mod rate;
+mod redis;
+
+pub use rate::RateLimit;
+pub use redis::RedisUrl;
 
 /// The limits.
 #[derive(Debug, Clone)]
@@ -18,6 +25,10 @@ pub struct LimitsConfig {
     pub shutdown_delay: Duration,
     /// `SHUTDOWN_GRACE`.
     pub shutdown_grace: Duration,
+    /// `RATE_LIMIT`; `None` is `off`.
+    pub rate: Option<RateLimit>,
+    /// `REDIS_URL`.
+    pub redis: Option<RedisUrl>,
 }
 
 impl Default for LimitsConfig {
@@ -28,6 +39,8 @@ impl Default for LimitsConfig {
             request_timeout: Duration::from_secs(30),
             shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(20),
+            rate: Some(RateLimit::USUAL),
+            redis: None,
         }
     }
 }
@@ -42,12 +55,20 @@ impl LimitsConfig {
             request_timeout: reader.duration("REQUEST_TIMEOUT", usual.request_timeout),
             shutdown_delay: reader.duration("SHUTDOWN_DELAY", usual.shutdown_delay),
             shutdown_grace: reader.duration("SHUTDOWN_GRACE", usual.shutdown_grace),
+            rate: reader.parse("RATE_LIMIT", usual.rate, RateLimit::parse),
+            redis: reader.parse("REDIS_URL", None, |text| RedisUrl::parse(text).map(Some)),
         };
         if limits.body == 0 {
             reader.problem("BODY_LIMIT", "must be more than 0, for example 1MiB");
         }
         if limits.request_timeout.is_zero() {
             reader.problem("REQUEST_TIMEOUT", "must be more than 0, for example 30s");
+        }
+        if limits.rate.is_none() && limits.redis.is_some() {
+            reader.warning(
+                "REDIS_URL",
+                "is not needed with RATE_LIMIT=off: nothing else uses it, so take it out",
+            );
         }
         limits
     }
@@ -80,6 +101,8 @@ mod tests {
         assert_eq!(limits.request_timeout, Duration::from_secs(30));
         assert_eq!(limits.shutdown_delay, Duration::ZERO);
         assert_eq!(limits.shutdown_grace, Duration::from_secs(20));
+        assert_eq!(limits.rate.unwrap().to_string(), "600/minute");
+        assert!(limits.redis.is_none());
     }
 
     #[test]
@@ -90,6 +113,8 @@ mod tests {
             ("REQUEST_TIMEOUT", "500ms"),
             ("SHUTDOWN_DELAY", "5"),
             ("SHUTDOWN_GRACE", "2m"),
+            ("RATE_LIMIT", "5/second"),
+            ("REDIS_URL", "redis://cache:6379/1"),
         ]);
         let limits = LimitsConfig::read(&mut reader, Environment::Development);
         assert_eq!(limits.workers, 3);
@@ -97,14 +122,37 @@ mod tests {
         assert_eq!(limits.request_timeout, Duration::from_millis(500));
         assert_eq!(limits.shutdown_delay, Duration::from_secs(5));
         assert_eq!(limits.shutdown_grace, Duration::from_secs(120));
+        assert_eq!(limits.rate.unwrap().to_string(), "5/second");
+        assert_eq!(limits.redis.unwrap().to_string(), "cache:6379");
+    }
+
+    #[test]
+    fn a_redis_that_nobody_asks_is_warned_of() {
+        let mut reader = reader(&[("RATE_LIMIT", "off"), ("REDIS_URL", "redis://:canary@cache")]);
+        assert!(LimitsConfig::read(&mut reader, Environment::Development).rate.is_none());
+        let (problems, warnings) = reader.into_notes();
+        assert_eq!((problems.len(), warnings.len()), (0, 1));
+        assert!(warnings[0].starts_with("REDIS_URL is not needed") && !warnings[0].contains("canary"));
     }
 
     #[test]
     fn every_problem_is_named() {
-        let mut reader = reader(&[("WORKERS", "0"), ("BODY_LIMIT", "0"), ("REQUEST_TIMEOUT", "soon")]);
+        let mut reader = reader(&[
+            ("WORKERS", "0"),
+            ("BODY_LIMIT", "0"),
+            ("REQUEST_TIMEOUT", "soon"),
+            ("RATE_LIMIT", "many"),
+            ("REDIS_URL", "cache:6379"),
+        ]);
         LimitsConfig::read(&mut reader, Environment::Development);
         let text = format!("{reader:?}");
-        for name in ["WORKERS must be", "BODY_LIMIT must be", "REQUEST_TIMEOUT must be"] {
+        for name in [
+            "WORKERS must be",
+            "BODY_LIMIT must be",
+            "REQUEST_TIMEOUT must be",
+            "RATE_LIMIT must be",
+            "REDIS_URL must be",
+        ] {
             assert!(text.contains(name), "{name}: {text}");
         }
     }

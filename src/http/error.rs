@@ -60,6 +60,11 @@ pub enum ApiError {
     Misdirected,
     /// 422: every bad field at once.
     Validation(Invalid),
+    /// 429: the user, or the address that refused tokens come from, is past the rate limit; with `Retry-After`.
+    TooManyRequests {
+        /// After which time one more is let through.
+        retry_after: Duration,
+    },
     /// 500: a fault of ours; the cause is in the log only.
     Internal,
     /// 503: database unreachable or saturated, deadline passed; with `Retry-After`.
@@ -99,6 +104,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Validation(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable { .. } | Self::OutcomeUnknown => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -127,8 +133,10 @@ impl ApiError {
             Self::Unauthorized(refusal) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(refusal.challenge()));
             }
-            Self::Unavailable { retry_after } => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+            Self::Unavailable { retry_after } | Self::TooManyRequests { retry_after } => {
+                // a part of a second is rounded up: who comes when told must be let in
+                let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
             }
             Self::OutcomeUnknown | Self::Conflict(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(1u64));

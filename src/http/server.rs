@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Flag, router};
+use crate::http::client::Peer;
 
 mod connection;
 mod pulse;
@@ -131,9 +132,9 @@ impl Server {
                 biased;
                 () = reached(&mut phase, Phase::Closing) => break,
                 (permit, accepted) = next => match (permit, accepted) {
-                    (Ok(permit), Ok((stream, _))) => {
+                    (Ok(permit), Ok((stream, peer))) => {
                         failing = false;
-                        self.start(stream, permit);
+                        self.start(stream, Peer(peer.ip()), permit);
                     }
                     (_, Err(error)) if is_the_clients(&error) => {}
                     (_, Err(error)) => {
@@ -151,17 +152,17 @@ impl Server {
         // whoever is in the queue believes to be connected; whoever goes on coming does not keep the server from ending
         let end = Instant::now() + LAST_LOOKS;
         while Instant::now() < end
-            && let Ok(Ok((stream, _))) = timeout(LAST_LOOK, listener.accept()).await
+            && let Ok(Ok((stream, peer))) = timeout(LAST_LOOK, listener.accept()).await
         {
             let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else { break };
-            self.start(stream, permit);
+            self.start(stream, Peer(peer.ip()), permit);
         }
     }
 
-    fn start(self: &Arc<Self>, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    fn start(self: &Arc<Self>, stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) {
         let server = Arc::clone(self);
         tokio::spawn(async move {
-            connection::serve(&server, stream).await;
+            connection::serve(&server, stream, peer).await;
             drop(permit);
         });
     }

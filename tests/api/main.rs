@@ -27,6 +27,8 @@ mod owner;
 mod pages_walk;
 mod problems;
 mod protocol;
+mod rate_limits;
+mod rate_limits_shared;
 mod refusals;
 mod repeats;
 mod search;

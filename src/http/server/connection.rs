@@ -27,6 +27,7 @@ use tower::Service;
 use super::pulse::{Last, Pulse, Times};
 use super::{Phase, Server, reached};
 use crate::app::Flag;
+use crate::http::client::Peer;
 
 /// Bytes of a request's line and headers at most; more is 431.
 const LARGEST_HEAD: usize = 32 * 1024;
@@ -34,13 +35,13 @@ const LARGEST_HEAD: usize = 32 * 1024;
 const BUFFER: usize = 128 * 1024;
 
 /// Serves a connection until its end, or until the server's.
-pub(super) async fn serve(server: &Server, stream: TcpStream) {
+pub(super) async fn serve(server: &Server, stream: TcpStream, peer: Peer) {
     // answers are written whole, so waiting to fill packets only delays them
     let _ = stream.set_nodelay(true);
     let pulse = Arc::new(Pulse::new());
     let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
     let (router, stopping) = (server.router.clone(), server.stopping.clone());
-    let service = Answers { router, stopping, pulse: Arc::clone(&pulse) };
+    let service = Answers { router, stopping, peer, pulse: Arc::clone(&pulse) };
     let mut connection = http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
@@ -184,6 +185,7 @@ impl AsyncWrite for Watched {
 struct Answers {
     router: Router,
     stopping: Flag,
+    peer: Peer,
     pulse: Arc<Pulse>,
 }
 
@@ -192,8 +194,9 @@ impl hyper::service::Service<Request<Incoming>> for Answers {
     type Error = Infallible;
     type Future = Answer;
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
+    fn call(&self, mut request: Request<Incoming>) -> Answer {
         self.pulse.asked();
+        request.extensions_mut().insert(self.peer);
         let inner = self.router.clone().call(request);
         Answer { inner, stopping: self.stopping.clone(), pulse: Arc::clone(&self.pulse) }
     }

@@ -12,8 +12,12 @@ use tokio::time::Instant;
 use super::*;
 use crate::app::Front;
 use crate::clock::Clock;
+use crate::config::http::Networks;
+use crate::config::limits::LimitsConfig;
+use crate::http::client::Clients;
 use crate::http::cors::Origins;
 use crate::http::limits::Limits;
+use crate::http::rate_limit::RateLimits;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -62,6 +66,7 @@ impl Running {
             nested_errors: false,
             origins: Origins::new(&[], None, false),
             limits: Limits { request_timeout: Duration::from_secs(30), body: 1000, only_local_names: false },
+            rates: RateLimits::new(&LimitsConfig::default(), Clients::new(Networks::default())),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -264,6 +264,7 @@ fn category(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         422 => "Validation Error",
         428 => "Precondition Required",
+        429 => "Too Many Requests",
         503 => "Service Unavailable",
         other => panic!("no test expects {other}"),
     }
@@ -284,6 +285,7 @@ fn code(status: u16) -> &'static str {
         415 => "UNSUPPORTED_MEDIA_TYPE",
         422 => "VALIDATION_ERROR",
         428 => "PRECONDITION_REQUIRED",
+        429 => "RATE_LIMITED",
         503 => "SERVICE_UNAVAILABLE",
         other => panic!("no test expects {other}"),
     }
