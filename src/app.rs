@@ -13,6 +13,7 @@ use crate::auth::verifier::Verifier;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
 use crate::db::Db;
+use crate::field::timestamp::Timestamp;
 use crate::http::around::AroundLayer;
 use crate::http::client::Clients;
 use crate::http::correlation::Correlation;
@@ -23,7 +24,8 @@ use crate::http::log::requests::{RequestLog, TellRoute};
 use crate::http::panic::CatchPanic;
 use crate::http::rate_limit::RateLimits;
 use crate::http::strict::StrictHandling;
-use crate::http::{docs, health};
+use crate::http::{docs, health, metrics};
+use crate::metrics::{Metrics, Requests};
 use crate::users::KnownClaims;
 
 /// What handlers share.
@@ -43,6 +45,10 @@ pub struct App {
     pub stopping: Flag,
     /// The tables are not what this version needs: migrations wait for the database, or for somebody to run them.
     pub migrations_pending: Flag,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// When it was opened.
+    pub started: Timestamp,
 }
 
 /// A switch that several tasks see; down at first. Cheap to clone.
@@ -93,21 +99,37 @@ impl App {
         let db = Db::open(&config.database).await?;
         let (stopping, migrations_pending) = (Flag::default(), Flag::default());
         let known_claims = KnownClaims::default();
-        Ok(Arc::new(Self { config, db, verifier, clock, known_claims, stopping, migrations_pending }))
+        let metrics =
+            Metrics { auth: verifier.counts().clone(), database: db.counts().clone(), ..Metrics::default() };
+        let started = clock.now();
+        Ok(Arc::new(Self {
+            config,
+            db,
+            verifier,
+            clock,
+            known_claims,
+            stopping,
+            migrations_pending,
+            metrics,
+            started,
+        }))
     }
 }
 
 /// Every route, inside every layer.
 pub fn router(app: Arc<App>) -> Router {
     let front = Front::of(&app);
-    let routes =
-        Router::from(api::routes().merge(health::routes())).merge(docs::routes(api::openapi)).with_state(app);
+    let routes = Router::from(api::routes().merge(health::routes()))
+        .merge(docs::routes(api::openapi))
+        .merge(metrics::beside(&app.config.metrics.place))
+        .with_state(app);
     front.before(routes)
 }
 
 /// What the middleware needs of the settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Front {
+    pub(crate) counts: Arc<Requests>,
     pub(crate) clock: Clock,
     pub(crate) production: bool,
     /// Whether a body may say why a token was refused.
@@ -125,6 +147,7 @@ impl Front {
         let production = config.environment == Environment::Production;
         let better_auth = config.auth.better_auth_origin();
         Self {
+            counts: app.metrics.requests.clone(),
             clock: app.clock.clone(),
             production,
             open_refusals: config.auth.dev_mode() || config.log.debug,
@@ -144,7 +167,7 @@ impl Front {
     pub(crate) fn before(self, routes: Router) -> Router {
         let layers = ServiceBuilder::new()
             .layer(AroundLayer(Correlation::new(self.clock)))
-            .layer(RequestLog)
+            .layer(RequestLog(self.counts))
             .layer(AroundLayer(SecurityHeaders { production: self.production }))
             .layer(cors::layer(self.origins))
             .layer(AroundLayer(StrictHandling))

@@ -11,6 +11,7 @@ pub mod http;
 mod known;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 mod reader;
 mod secret;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub contract: contract::ContractConfig,
     /// Logs.
     pub log: log::LogConfig,
+    /// What the server tells about itself.
+    pub metrics: metrics::MetricsConfig,
 }
 
 /// Settings and the warnings that came with them, or every problem that was found.
@@ -130,6 +133,7 @@ impl Config {
             limits: limits::LimitsConfig::read(&mut reader, environment),
             contract: contract::ContractConfig::read(&mut reader),
             log: log::LogConfig::read(&mut reader, environment),
+            metrics: metrics::MetricsConfig::read(&mut reader, environment),
         };
         refuse_open_dev_mode(&config, &mut reader);
         let (problems, mut warnings) = reader.take_notes();

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::auth::user_id::UserId;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
+use crate::metrics;
 
 mod bounded;
 pub mod bulk;
@@ -34,7 +35,7 @@ use job::Job;
 
 /// The database. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Db(Arc<Backend>);
+pub struct Db(Arc<Backend>, Arc<metrics::Database>);
 
 #[derive(Debug)]
 enum Backend {
@@ -49,11 +50,32 @@ impl Db {
     /// # Errors
     /// One line with the cure: a root certificate that does not read, a SQLite file that does not open.
     pub async fn open(config: &DatabaseConfig) -> Result<Self, String> {
+        let counts = Arc::<metrics::Database>::default();
         let backend = match &config.url {
-            DatabaseUrl::Postgres(url) => Backend::Postgres(postgres::Postgres::open(config, url)?),
-            DatabaseUrl::Sqlite(path) => Backend::Sqlite(Box::new(sqlite::Sqlite::open(config, path).await?)),
+            DatabaseUrl::Postgres(url) => {
+                Backend::Postgres(postgres::Postgres::open(config, url, counts.clone())?)
+            }
+            DatabaseUrl::Sqlite(path) => {
+                Backend::Sqlite(Box::new(sqlite::Sqlite::open(config, path, counts.clone()).await?))
+            }
         };
-        Ok(Self(Arc::new(backend)))
+        Ok(Self(Arc::new(backend), counts))
+    }
+
+    /// What was asked of it so far.
+    pub fn counts(&self) -> &Arc<metrics::Database> {
+        &self.1
+    }
+
+    /// Its connections and queues now.
+    pub fn load(&self) -> metrics::Load {
+        match &*self.0 {
+            Backend::Postgres(postgres) => {
+                let (pool, lane) = postgres.load();
+                metrics::Load::Postgres(pool, lane)
+            }
+            Backend::Sqlite(sqlite) => metrics::Load::Sqlite(sqlite.load()),
+        }
     }
 
     /// Which engine it is.
@@ -86,6 +108,30 @@ impl Db {
             Backend::Postgres(postgres) => postgres.close(),
             Backend::Sqlite(sqlite) => sqlite.close().await,
         }
+    }
+
+    /// Here, where the request's own log fields are at hand; the caller only learns the kind.
+    fn tell(&self, error: &DbError) {
+        use metrics::Failure;
+        let failure = match error {
+            DbError::Unavailable(text) => {
+                tracing::warn!(target: "db", error = text, "database unavailable");
+                Failure::Unavailable
+            }
+            DbError::Locked(text) => {
+                tracing::warn!(target: "db", error = text, "database unavailable");
+                Failure::Locked
+            }
+            DbError::OutcomeUnknown(text) => {
+                tracing::error!(target: "db", error = text, "outcome of a commit unknown");
+                Failure::OutcomeUnknown
+            }
+            DbError::Fault(text) => {
+                tracing::error!(target: "db", error = text, "database fault");
+                Failure::Fault
+            }
+        };
+        self.counts().failed(failure);
     }
 }
 
@@ -131,7 +177,7 @@ impl Scope<'_> {
             Backend::Postgres(postgres) => postgres.read(job).await,
             Backend::Sqlite(sqlite) => sqlite.read(job).await,
         };
-        read.inspect_err(log)
+        read.inspect_err(|error| self.db.tell(error))
     }
 
     /// Runs the steps in one transaction, pipelined where no step waits for another; answers after the commit,
@@ -142,7 +188,8 @@ impl Scope<'_> {
     /// [`DbError::Unavailable`] and [`DbError::Fault`]: nothing was changed. [`DbError::OutcomeUnknown`]: the link
     /// broke while the commit was under way.
     pub async fn write(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
-        self.run(Job::writes(self.user, steps, None, self.deadline)).await.inspect_err(log)
+        let written = self.run(Job::writes(self.user, steps, None, self.deadline)).await;
+        written.inspect_err(|error| self.db.tell(error))
     }
 
     /// As [`Scope::write`], but asks the judge before the commit. Answers with the rows of the steps (not of the judge's
@@ -167,7 +214,7 @@ impl Scope<'_> {
         let rows = written.inspect_err(|error| {
             // Whoever sets a lock timeout expects that it may come.
             if !matches!(error, DbError::Locked(_)) {
-                log(error);
+                self.db.tell(error);
             }
         })?;
         Ok((rows, committed.load(Ordering::Relaxed)))
@@ -179,19 +226,6 @@ impl Scope<'_> {
             Backend::Postgres(postgres) => postgres.write(job).await,
             Backend::Sqlite(sqlite) => sqlite.write(job).await,
         }
-    }
-}
-
-/// Here, where the request's own log fields are at hand; the caller only learns the kind.
-fn log(error: &DbError) {
-    match error {
-        DbError::Unavailable(text) | DbError::Locked(text) => {
-            tracing::warn!(target: "db", error = text, "database unavailable");
-        }
-        DbError::OutcomeUnknown(text) => {
-            tracing::error!(target: "db", error = text, "outcome of a commit unknown");
-        }
-        DbError::Fault(text) => tracing::error!(target: "db", error = text, "database fault"),
     }
 }
 

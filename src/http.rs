@@ -13,6 +13,7 @@ pub(crate) mod headers;
 pub mod health;
 pub(crate) mod limits;
 pub mod log;
+pub mod metrics;
 pub(crate) mod panic;
 pub mod prefer;
 pub(crate) mod rate_limit;

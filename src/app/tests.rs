@@ -39,6 +39,7 @@ fn front(only_local_names: bool) -> Router {
     let origins = Origins::new(&[OriginRule::exact("https://my.example")], None, true);
     let limits = Limits { request_timeout: Duration::from_secs(30), body: 1000, only_local_names };
     Front {
+        counts: Arc::default(),
         clock: Clock::system(),
         production: true,
         open_refusals: false,

@@ -83,16 +83,23 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path_user = path_user(parts, state).await?;
         let now = Clock::from_ref(state).now();
+        let verifier = Verifier::from_ref(state);
         let verified = match bearer_token(&parts.headers) {
-            Ok(token) => Verifier::from_ref(state).verify(token, now).await,
+            Ok(token) => verifier.verify(token, now).await,
             Err(refusal) => Err(refusal.into()),
         };
         let gate = parts.extensions.get::<AtGate>();
         let verified = match verified {
             Ok(verified) => verified,
-            Err(Rejection::Refused(refusal)) => return Err(refused(refusal, gate).await),
+            Err(Rejection::Refused(refusal)) => {
+                verifier.counts().refused(refusal.reason);
+                return Err(refused(refusal, gate).await);
+            }
             // that it was unavailable is in the log already
-            Err(Rejection::Unavailable { retry_after }) => return Err(ApiError::Unavailable { retry_after }),
+            Err(Rejection::Unavailable { retry_after }) => {
+                verifier.counts().unavailable();
+                return Err(ApiError::Unavailable { retry_after });
+            }
         };
         if let Some(seen) = parts.extensions.get::<SeenUser>() {
             seen.set(&verified.user);
@@ -102,6 +109,7 @@ where
             None => Ok(()),
         };
         if !owns(&verified.user, path_user.as_deref()) {
+            verifier.counts().forbidden();
             return Err(ApiError::Forbidden);
         }
         verdict.map_err(too_many)?;

@@ -44,6 +44,35 @@ pub enum RefusalKind {
 
 /// The stable names of all reasons; logs, metrics and the explanation of a token use them.
 pub mod reason {
+    /// All of them.
+    pub const ALL: [&str; 25] = [
+        MISSING,
+        SCHEME,
+        SEVERAL,
+        TOO_LONG,
+        SESSION_TOKEN,
+        MALFORMED,
+        HEADER,
+        HEADER_MEMBER,
+        TYPE,
+        ALGORITHM,
+        KEY_ID,
+        NO_KEY_SET,
+        SESSION,
+        SIGNATURE,
+        PAYLOAD,
+        EXPIRY,
+        EXPIRED,
+        NOT_BEFORE,
+        NOT_YET,
+        ISSUER,
+        AUDIENCE,
+        BOUND,
+        NO_USER,
+        USER,
+        USERS,
+    ];
+
     /// No `Authorization` header, or an empty one.
     pub const MISSING: &str = "missing_token";
     /// An `Authorization` header of another scheme than `Bearer`.

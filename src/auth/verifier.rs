@@ -15,6 +15,7 @@ use super::user_id::UserId;
 use crate::config::Secret;
 use crate::config::auth::AuthConfig;
 use crate::field::timestamp::Timestamp;
+use crate::metrics;
 
 /// What a verified token says of its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,7 @@ struct Inner {
     rules: Rules,
     known: Remembered<Arc<Verified>>,
     sessions: Option<Sessions>,
+    counts: Arc<metrics::Auth>,
 }
 
 impl Verifier {
@@ -65,7 +67,8 @@ impl Verifier {
     pub fn with_pace(config: &AuthConfig, dev_secret: Option<Secret>, pace: Pace) -> Result<Self, String> {
         let rules = Rules::new(config, dev_secret, pace)?;
         let sessions = Sessions::of(config, pace.timeout)?;
-        Ok(Self(Arc::new(Inner { rules, known: Remembered::default(), sessions })))
+        let counts = Arc::new(metrics::Auth::of(&reason::ALL));
+        Ok(Self(Arc::new(Inner { rules, known: Remembered::default(), sessions, counts })))
     }
 
     /// Begins to fetch the key set where it is the only source of keys; it comes in the background and is kept fresh
@@ -92,8 +95,10 @@ impl Verifier {
         let key = key(token);
         let generation = self.0.rules.generation();
         if let Some(verified) = self.0.known.get(&key, generation, now) {
+            self.0.counts.remembered();
             return Ok(Verified::clone(&verified));
         }
+        self.0.counts.checked();
         let judged = match self.0.rules.judge(token, now) {
             Ok(judged) => judged,
             Err(Doubt { newer_keys_may_help: true, .. }) => self.ask_for_keys(token, now, arrival).await?,
@@ -145,6 +150,11 @@ impl Verifier {
                 return Err(unavailable(set, "the key set did not come in time"));
             }
         }
+    }
+
+    /// What was found of tokens so far.
+    pub fn counts(&self) -> &Arc<metrics::Auth> {
+        &self.0.counts
     }
 
     /// The state of the key set, where one is configured. Readiness fails only when it is the sole source of keys and

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::docs::Demo;
-use crate::http::server;
+use crate::http::server::{self, Listeners};
 
 pub(super) mod listen;
 mod migrations;
@@ -49,13 +49,17 @@ async fn serve(config: Config) -> Result<(), Failure> {
         // A container's first process gets no signal that it does not listen to, and a migration may wait for minutes.
         stopped = stop_signal() => return stopped,
     };
-    let listeners = listen::bind(&app.config.http).await?;
-    let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|one| one.local_addr().ok()).collect();
+    let api = listen::bind(&app.config.http).await?;
+    let metrics = listen::bind_metrics(&app.config.metrics).await?;
+    let addresses: Vec<SocketAddr> = api.iter().filter_map(|one| one.local_addr().ok()).collect();
     for address in &addresses {
         tracing::info!(%address, "Listening");
     }
+    if let Some(address) = metrics.as_ref().and_then(|one| one.local_addr().ok()) {
+        tracing::info!(%address, "Listening for /metrics");
+    }
     greet(&app, addresses.first());
-    let served = server::serve_until_signalled(app, listeners).await;
+    let served = server::serve_until_signalled(app, Listeners { api, metrics }).await;
     served.map_err(|error| Failure::from(format!("cannot listen to signals: {error}")))
 }
 

@@ -29,6 +29,7 @@ const ACTED_ON: &[&str] = &[
     "JWT_PUBLIC_KEY",
     "LOG_FORMAT",
     "LOG_LEVEL",
+    "METRICS_ADDRESS",
     "NEON_DATABASE_URL",
     "PORT",
     "RATE_LIMIT",
@@ -48,7 +49,7 @@ const ACTED_ON: &[&str] = &[
 ];
 
 /// What this version does not act on, each with the values that ask for nothing more than it does anyway.
-const NOT_YET: &[(&str, &[&str])] = &[("METRICS_ADDRESS", &[]), ("OTEL_EXPORTER_OTLP_ENDPOINT", &[])];
+const NOT_YET: &[(&str, &[&str])] = &[("OTEL_EXPORTER_OTLP_ENDPOINT", &[])];
 
 /// Whether a variable of that name is one of ours.
 pub(super) fn is_known(name: &str) -> bool {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 
 use crate::config::database::{DatabaseConfig, PostgresUrl};
+use crate::metrics::{self, Operation};
 
 use super::job::{Job, Owner};
 use super::text::Texts;
@@ -43,10 +44,15 @@ pub(super) struct Postgres {
     lane: ArcSwapOption<Lane>,
     exclusive: Arc<Exclusive>,
     statement_timeout: Duration,
+    counts: Arc<metrics::Database>,
 }
 
 impl Postgres {
-    pub(super) fn open(config: &DatabaseConfig, url: &PostgresUrl) -> Result<Arc<Self>, String> {
+    pub(super) fn open(
+        config: &DatabaseConfig,
+        url: &PostgresUrl,
+        counts: Arc<metrics::Database>,
+    ) -> Result<Arc<Self>, String> {
         let pooled = config.is_pooled();
         let timeout = config.statement_timeout;
         let connector = Connector::new(config, url, (!pooled).then_some(timeout))?;
@@ -54,20 +60,30 @@ impl Postgres {
         let shared = if pooled { 0 } else { LANE.min(most - 1) };
         let lane = (shared > 0).then(|| Arc::new(Lane::open(&connector, shared, pool::OLDEST)));
         let texts = Arc::new(Texts::new(Engine::Postgres, &config.schema));
-        let exclusive = Exclusive::open(connector, config, texts.clone(), most - shared)?;
+        let exclusive = Exclusive::open(connector, config, texts.clone(), most - shared, counts.clone())?;
         tracing::debug!(target: "creatorvault::db", pooled, shared, exclusive = most - shared, "database opened");
         Ok(Arc::new(Self {
             texts,
             lane: ArcSwapOption::new(lane),
             exclusive: Arc::new(exclusive),
             statement_timeout: timeout,
+            counts,
         }))
+    }
+
+    /// The connections now.
+    pub(super) fn load(&self) -> (metrics::Pool, metrics::Lane) {
+        let lane = self.lane.load().as_ref().map(|lane| lane.load());
+        (self.exclusive.load(), lane.unwrap_or_default())
     }
 
     pub(super) async fn read(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
         let steady = job.steps.iter().all(|step| step.statement.plan == Plan::Steady);
         match self.lane.load_full() {
-            Some(lane) if steady => self.on_lane(&lane, &job).await,
+            Some(lane) if steady => {
+                let _timed = self.counts.begin(Operation::LaneRead);
+                self.on_lane(&lane, &job).await
+            }
             _ => {
                 let texts = self.texts(&job);
                 self.exclusive.read(job, texts).await

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::config::database::DatabaseConfig;
+use crate::metrics;
 
 use super::job::Job;
 use super::text::Texts;
@@ -38,10 +39,14 @@ struct Patience {
 }
 
 impl Sqlite {
-    pub(super) async fn open(config: &DatabaseConfig, path: &Path) -> Result<Self, String> {
+    pub(super) async fn open(
+        config: &DatabaseConfig,
+        path: &Path,
+        counts: Arc<metrics::Database>,
+    ) -> Result<Self, String> {
         let patience = Patience { acquire: config.acquire_timeout, statement: config.statement_timeout };
-        let (writer, thread) = Writer::open(path, patience).await?;
-        let (readers, mut threads) = Readers::open(path, patience)?;
+        let (writer, thread) = Writer::open(path, patience, counts.clone()).await?;
+        let (readers, mut threads) = Readers::open(path, patience, &counts)?;
         threads.push(thread);
         Ok(Self {
             texts: Texts::new(Engine::Sqlite, &config.schema),
@@ -50,6 +55,12 @@ impl Sqlite {
             threads: Mutex::new(threads),
             acquire_timeout: config.acquire_timeout,
         })
+    }
+
+    /// What waits now.
+    pub(super) fn load(&self) -> metrics::Waiting {
+        let (steady, fresh) = self.readers.waiting();
+        metrics::Waiting { steady, fresh, writes: self.writer.waiting() }
     }
 
     pub(super) async fn read(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {

@@ -16,6 +16,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Flag, router};
 use crate::http::client::Peer;
+use crate::http::metrics;
+use crate::metrics::Gauge;
 
 mod connection;
 mod pulse;
@@ -27,6 +29,8 @@ pub(crate) use pulse::Times;
 const MOST_CONNECTIONS: u32 = 10_000;
 /// A pause after a failure to accept that will not pass at once (no file descriptors left).
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// How long a scrape may go on after the API's end.
+const LAST_SCRAPE: Duration = Duration::from_secs(1);
 /// How long the listeners' queues are looked at for one more connection at the end.
 const LAST_LOOK: Duration = Duration::from_millis(10);
 /// How long that may go on altogether.
@@ -42,20 +46,51 @@ enum Phase {
     Over,
 }
 
+/// Where a server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For the API.
+    pub api: Vec<TcpListener>,
+    /// For `/metrics` alone, where it has an address of its own.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<Vec<TcpListener>> for Listeners {
+    fn from(api: Vec<TcpListener>) -> Self {
+        Self { api, metrics: None }
+    }
+}
+
 /// Serves until `shutdown` is done and what it began has ended (`SHUTDOWN_DELAY` and `SHUTDOWN_GRACE` at most), then
 /// closes the database.
-pub async fn serve(app: Arc<App>, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()>) {
+pub async fn serve(app: Arc<App>, listeners: impl Into<Listeners>, shutdown: impl Future<Output = ()>) {
+    let Listeners { api, metrics } = listeners.into();
     let limits = &app.config.limits;
     let times = Times::usual(limits.shutdown_delay, limits.shutdown_grace);
-    Server::new(router(Arc::clone(&app)), app.stopping.clone(), times).run(listeners, shutdown).await;
+    let open = app.metrics.connections.clone();
+    let server = Server::new(router(Arc::clone(&app)), app.stopping.clone(), times, open);
+    let (over, ended) = oneshot::channel();
+    let serving = async {
+        server.run(api, shutdown).await;
+        drop(over);
+    };
+    tokio::join!(serving, serve_metrics(Arc::clone(&app), metrics, ended));
     app.db.close().await;
+}
+
+/// `/metrics` alone, with the API's limits of a socket, until the API has ended: its end can be watched.
+async fn serve_metrics(app: Arc<App>, listener: Option<TcpListener>, ended: oneshot::Receiver<()>) {
+    let Some(listener) = listener else { return };
+    let times = Times::usual(Duration::ZERO, LAST_SCRAPE);
+    let server = Server::new(metrics::alone(app), Flag::default(), times, Gauge::default());
+    server.run(vec![listener], async { drop(ended.await) }).await;
 }
 
 /// Serves until SIGTERM or SIGINT; a second signal ends at once, without waiting for anything.
 ///
 /// # Errors
 /// When the system refuses to deliver signals.
-pub async fn serve_until_signalled(app: Arc<App>, listeners: Vec<TcpListener>) -> io::Result<()> {
+pub async fn serve_until_signalled(app: Arc<App>, listeners: Listeners) -> io::Result<()> {
     let mut signals = signal::Signals::new()?;
     let (stop, stopped) = oneshot::channel();
     let shutdown = async {
@@ -87,13 +122,14 @@ pub(crate) struct Server {
     times: Times,
     room: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
+    open: Gauge,
 }
 
 impl Server {
-    /// A server of `router`.
-    pub(crate) fn new(router: Router, stopping: Flag, times: Times) -> Arc<Self> {
+    /// A server of `router`, which counts its connections.
+    pub(crate) fn new(router: Router, stopping: Flag, times: Times, open: Gauge) -> Arc<Self> {
         let room = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
-        Arc::new(Self { router, stopping, times, room, phase: watch::Sender::new(Phase::Serving) })
+        Arc::new(Self { router, stopping, times, room, phase: watch::Sender::new(Phase::Serving), open })
     }
 
     /// Serves until `shutdown` is done and everything has ended.
@@ -161,9 +197,10 @@ impl Server {
 
     fn start(self: &Arc<Self>, stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) {
         let server = Arc::clone(self);
+        let open = self.open.hold();
         tokio::spawn(async move {
             connection::serve(&server, stream, peer).await;
-            drop(permit);
+            drop((open, permit));
         });
     }
 }

@@ -20,6 +20,7 @@ mod keys;
 mod kills;
 mod lists;
 mod logs;
+mod metrics;
 mod model;
 mod openapi;
 mod origins;

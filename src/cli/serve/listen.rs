@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::net::{TcpListener, lookup_host};
 
 use crate::config::http::{Host, HttpConfig};
+use crate::config::metrics::{MetricsConfig, Place};
 
 /// Listens at every address. One that nobody asked for by name and that this machine lacks (`::1` where IPv6 is off)
 /// is left out; with `PORT=0` all addresses get the port that the first was given.
@@ -31,6 +32,26 @@ pub(in crate::cli) async fn bind(http: &HttpConfig) -> Result<Vec<TcpListener>, 
         Some(refusal) if listeners.is_empty() => Err(refusal),
         _ => Ok(listeners),
     }
+}
+
+/// Listens where `/metrics` alone is served, if it is anywhere.
+///
+/// # Errors
+/// One line that names the variable and the cure.
+pub(in crate::cli) async fn bind_metrics(metrics: &MetricsConfig) -> Result<Option<TcpListener>, String> {
+    let address = match metrics.place {
+        Place::Own(address) => address,
+        Place::Beside | Place::Off => return Ok(None),
+    };
+    TcpListener::bind(address).await.map(Some).map_err(|error| {
+        let cure = "set METRICS_ADDRESS to another address, or METRICS_ADDRESS=off to do without";
+        match error.kind() {
+            ErrorKind::AddrInUse => {
+                format!("METRICS_ADDRESS {address} is taken by another program: stop that one, {cure}")
+            }
+            _ => format!("METRICS_ADDRESS: cannot listen at {address} ({error}): {cure}"),
+        }
+    })
 }
 
 /// Every address of `HOST` once, names resolved.

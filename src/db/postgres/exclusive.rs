@@ -13,6 +13,7 @@ use crate::config::database::DatabaseConfig;
 use crate::db::job::Job;
 use crate::db::text::Texts;
 use crate::db::{DbError, Row};
+use crate::metrics::{self, Operation};
 
 use super::GRACE;
 use super::connector::Connector;
@@ -38,6 +39,7 @@ pub(super) struct Exclusive {
     pooled: bool,
     acquire_timeout: Duration,
     statement_timeout: Duration,
+    counts: Arc<metrics::Database>,
 }
 
 /// A connection that goes back to the pool only when it is said to be clean.
@@ -64,15 +66,21 @@ impl Exclusive {
         config: &DatabaseConfig,
         texts: Arc<Texts>,
         size: usize,
+        counts: Arc<metrics::Database>,
     ) -> Result<Self, String> {
         Ok(Self {
-            pool: Pool::open(&connector, size, config.acquire_timeout)?,
+            pool: Pool::open(&connector, size, config.acquire_timeout, counts.clone())?,
             connector,
             texts,
             pooled: config.is_pooled(),
             acquire_timeout: config.acquire_timeout,
             statement_timeout: config.statement_timeout,
+            counts,
         })
+    }
+
+    pub(super) fn load(&self) -> metrics::Pool {
+        self.pool.load()
     }
 
     pub(super) fn close(&self) {
@@ -82,6 +90,7 @@ impl Exclusive {
     /// Reads; a caller who goes away ends them.
     pub(super) async fn read(self: &Arc<Self>, job: Job, texts: Vec<Arc<str>>) -> Result<Rows, DbError> {
         let held = Held(Some(self.pool.acquire(job.deadline).await?));
+        let _timed = self.counts.begin(Operation::PoolRead);
         let (_caller, gone) = oneshot::channel::<()>();
         let own = self.clone();
         let task = tokio::spawn(async move { own.reads(held, &job, &texts, gone).await }.in_current_span());
@@ -91,6 +100,7 @@ impl Exclusive {
     /// Writes; a caller who goes away does not stop them.
     pub(super) async fn write(self: &Arc<Self>, job: Job, texts: Vec<Arc<str>>) -> Result<Rows, DbError> {
         let held = Held(Some(self.pool.acquire(job.deadline).await?));
+        let _timed = self.counts.begin(Operation::PoolWrite);
         let own = self.clone();
         let task = tokio::spawn(async move { own.writes(held, &job, &texts).await }.in_current_span());
         task.await.unwrap_or_else(|_| Err(DbError::OutcomeUnknown("a write ended early".to_owned())))

@@ -17,6 +17,7 @@ use tokio_postgres::{Client, Error, Statement};
 
 use crate::db::bounded::Bounded;
 use crate::db::{DbError, spread};
+use crate::metrics;
 
 use super::batch::Query;
 use super::connector::Connector;
@@ -89,6 +90,12 @@ impl Lane {
     pub(in crate::db) fn open(connector: &Connector, size: usize, age: Duration) -> Self {
         let slots = (0..size).map(|_| Slot::open(connector.clone(), age)).collect();
         Self { slots, turn: AtomicUsize::new(0) }
+    }
+
+    /// The connections now.
+    pub(in crate::db) fn load(&self) -> metrics::Lane {
+        let open = self.slots.iter().filter(|slot| slot.up(None).is_some()).count();
+        metrics::Lane { most: self.slots.len(), open }
     }
 
     /// The next slot in turn.

@@ -1,5 +1,6 @@
 //! Connections that one request has to itself: for writes, for statements that may be slow, and behind poolers.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{
@@ -8,6 +9,7 @@ use deadpool_postgres::{
 };
 
 use crate::db::DbError;
+use crate::metrics::{self, Queue};
 
 use super::connector::Connector;
 use super::trouble;
@@ -24,6 +26,7 @@ pub(super) struct Pool {
     pool: Deadpool,
     acquire_timeout: Duration,
     connect_timeout: Duration,
+    counts: Arc<metrics::Database>,
 }
 
 impl Pool {
@@ -32,6 +35,7 @@ impl Pool {
         connector: &Connector,
         size: usize,
         acquire_timeout: Duration,
+        counts: Arc<metrics::Database>,
     ) -> Result<Self, String> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(tokio_postgres::Config::new(), connector.clone(), recycling);
@@ -48,7 +52,7 @@ impl Pool {
             .pre_recycle(young)
             .build()
             .map_err(|error| format!("the pool cannot be set up: {error}"))?;
-        Ok(Self { pool, acquire_timeout, connect_timeout: connector.timeout() })
+        Ok(Self { pool, acquire_timeout, connect_timeout: connector.timeout(), counts })
     }
 
     /// A connection that nobody else uses, within the acquire timeout and `deadline`. It was open a moment ago.
@@ -59,6 +63,7 @@ impl Pool {
             Timeouts { wait: Some(self.acquire_timeout), create: Some(self.connect_timeout), recycle: None };
         let got = tokio::time::timeout_at(limit.into(), self.pool.timeout_get(&timeouts)).await;
         let waited = begun.elapsed();
+        self.counts.waited(Queue::Pool, waited);
         if waited > LONG_WAIT {
             let (ms, waiting) = (waited.as_millis(), self.pool.status().waiting);
             tracing::warn!(target: "creatorvault::db", waited_ms = ms, waiting, "waited for a database connection");
@@ -75,6 +80,17 @@ impl Pool {
     pub(super) async fn replace(&self, deadline: Instant) -> Result<Object, DbError> {
         self.pool.retain(|_, _| false);
         self.acquire(deadline).await
+    }
+
+    /// The connections now.
+    pub(super) fn load(&self) -> metrics::Pool {
+        let status = self.pool.status();
+        metrics::Pool {
+            most: status.max_size,
+            open: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+        }
     }
 
     /// Ends what is idle; connections in use end when they come back.

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::db::job::{Job, Owner};
 use crate::db::{DbError, Plan, Row, Statement, Step, When};
+use crate::metrics::{self, Operation, Queue};
 
 use super::Patience;
 use super::connection::open_for_reading;
@@ -73,17 +74,22 @@ struct Reader {
     path: PathBuf,
     patience: Patience,
     connection: Option<(Connection, Limit)>,
+    counts: Arc<metrics::Database>,
 }
 
 impl Readers {
     /// Starts as many threads as there are cores, two at least and four at most, and one more for steady reads alone.
-    pub(super) fn open(path: &Path, patience: Patience) -> Result<(Self, Vec<JoinHandle<()>>), String> {
+    pub(super) fn open(
+        path: &Path,
+        patience: Patience,
+        counts: &Arc<metrics::Database>,
+    ) -> Result<(Self, Vec<JoinHandle<()>>), String> {
         let count = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
         let ((steady, steadies), (fresh, freshes)) = (bounded(QUEUE), bounded(QUEUE));
         let (open, closing) = bounded(0);
         let all = Queues { steady: steadies, fresh: freshes, closing };
         let threads = (0..=count).map(|i| {
-            let reader = Reader { path: path.to_owned(), patience, connection: None };
+            let reader = Reader { path: path.to_owned(), patience, connection: None, counts: counts.clone() };
             let mut queues = all.clone();
             if i == count {
                 queues.fresh = never();
@@ -111,6 +117,11 @@ impl Readers {
             Ok(answer) => answer.unwrap_or_else(|_| Err(DbError::closed())),
             Err(_) => Err(DbError::out_of_time()),
         }
+    }
+
+    /// How many reads wait in each queue.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.steady.len(), self.fresh.len())
     }
 
     /// Reads from the file itself.
@@ -145,9 +156,12 @@ impl Reader {
 
     fn read(&mut self, job: &Job, texts: &[Arc<str>], queued: Instant, gone: bool) -> Answer {
         let begun = Instant::now();
+        let counts = Arc::clone(&self.counts);
+        counts.waited(Queue::SqliteRead, begun - queued);
         if gone || begun >= job.deadline || begun > queued + self.patience.acquire {
             return Err(DbError::unavailable("no reader became free in time"));
         }
+        let _timed = counts.begin(Operation::SqliteRead);
         let limit = job.deadline.min(begun + self.patience.statement);
         let (connection, stop) = self.connection()?;
         stop.set(limit);

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::db::job::Job;
 use crate::db::{DbError, Row};
+use crate::metrics;
 
 use super::Patience;
 use super::connection::{open_for_writing, refused};
@@ -94,6 +95,7 @@ struct Desk {
     failing: Arc<AtomicBool>,
     /// When the last write failed for want of room, or because the disk did.
     failed: Cell<Option<Instant>>,
+    counts: Arc<metrics::Database>,
 }
 
 /// For so long after a failed write a small one proves nothing: a nearly full disk takes that, and not the next real one.
@@ -101,14 +103,18 @@ const PROVES_NOTHING: Duration = Duration::from_secs(10);
 
 impl Writer {
     /// Opens the file and starts the thread.
-    pub(super) async fn open(path: &Path, patience: Patience) -> Result<(Self, JoinHandle<()>), String> {
+    pub(super) async fn open(
+        path: &Path,
+        patience: Patience,
+        counts: Arc<metrics::Database>,
+    ) -> Result<(Self, JoinHandle<()>), String> {
         let (queue, tasks) = bounded(QUEUE);
         let (open, closing) = bounded(0);
         let inbox = Inbox { tasks, closing };
         let (opened, opening) = oneshot::channel();
         let failing = Arc::new(AtomicBool::new(false));
         let (path, own) = (path.to_owned(), failing.clone());
-        let run = move || match Desk::open(&path, patience, own) {
+        let run = move || match Desk::open(&path, patience, own, counts) {
             Ok(desk) => {
                 drop(opened.send(Ok(())));
                 desk.run(&inbox);
@@ -142,6 +148,11 @@ impl Writer {
         }
     }
 
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether the last write failed for the disk's sake.
     pub(super) fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
@@ -171,10 +182,23 @@ impl Writer {
 }
 
 impl Desk {
-    fn open(path: &Path, patience: Patience, failing: Arc<AtomicBool>) -> Result<Self, String> {
+    fn open(
+        path: &Path,
+        patience: Patience,
+        failing: Arc<AtomicBool>,
+        counts: Arc<metrics::Database>,
+    ) -> Result<Self, String> {
         let mut connection = open_for_writing(path, patience.acquire)?;
         let limit = Limit::on(&mut connection).map_err(|error| error.to_string())?;
-        Ok(Self { path: path.to_owned(), connection, limit, patience, failing, failed: Cell::new(None) })
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+            limit,
+            patience,
+            failing,
+            failed: Cell::new(None),
+            counts,
+        })
     }
 
     fn run(mut self, inbox: &Inbox) {
@@ -211,7 +235,7 @@ impl Desk {
         {
             tracing::error!(target: "creatorvault::db", error = %error, "rollback failed");
         }
-        match Self::open(&self.path, self.patience, self.failing.clone()) {
+        match Self::open(&self.path, self.patience, self.failing.clone(), self.counts.clone()) {
             Ok(desk) => *self = desk,
             Err(error) => {
                 tracing::error!(target: "creatorvault::db", error, "no new connection");

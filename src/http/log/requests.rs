@@ -20,6 +20,7 @@ use crate::auth::caller::SeenUser;
 use crate::auth::user_id::UserId;
 use crate::http::around::Around;
 use crate::http::correlation::{CorrelationId, TraceId};
+use crate::metrics::{InFlight, Requests};
 
 /// The route that served a request; the router tells it to the log through the request's extensions.
 #[derive(Debug, Clone, Default)]
@@ -45,15 +46,15 @@ impl Around for TellRoute {
     }
 }
 
-/// The layer of the request log.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RequestLog;
+/// The layer of the request log, which also counts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestLog(pub(crate) Arc<Requests>);
 
 impl<S> Layer<S> for RequestLog {
     type Service = RequestLogService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequestLogService { inner }
+        RequestLogService { inner, counts: Arc::clone(&self.0) }
     }
 }
 
@@ -61,6 +62,7 @@ impl<S> Layer<S> for RequestLog {
 #[derive(Debug, Clone)]
 pub(crate) struct RequestLogService<S> {
     inner: S,
+    counts: Arc<Requests>,
 }
 
 impl<S> Service<Request> for RequestLogService<S>
@@ -76,7 +78,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let entry = Entry::begin(&mut request);
+        let entry = Entry::begin(&mut request, &self.counts);
         let inner = entry.span.in_scope(|| self.inner.call(request));
         RequestLogFuture { inner, entry }
     }
@@ -90,22 +92,27 @@ struct Entry {
     method: Method,
     user: SeenUser,
     route: SeenRoute,
+    /// Until the entry is dropped, which it is also when the client goes away before its answer.
+    in_flight: InFlight,
 }
 
 impl Entry {
-    fn begin(request: &mut Request) -> Self {
+    fn begin(request: &mut Request, counts: &Arc<Requests>) -> Self {
         let (user, route) = (SeenUser::default(), SeenRoute::default());
         let extensions = request.extensions_mut();
         extensions.insert(user.clone());
         extensions.insert(route.clone());
         let span = span(extensions.get(), extensions.get());
-        Self { span, start: Instant::now(), method: request.method().clone(), user, route }
+        let (method, in_flight) = (request.method().clone(), counts.begin());
+        Self { span, start: Instant::now(), method, user, route, in_flight }
     }
 
     fn write(&self, status: StatusCode) {
-        let route = self.route.0.get().map_or("unmatched", MatchedPath::as_str);
+        let route = self.route.0.get().map(MatchedPath::as_str);
         let user = self.user.get().map(UserId::as_str);
-        let took = milliseconds(self.start.elapsed());
+        let took = self.start.elapsed();
+        self.in_flight.answered(route, self.method.as_str(), status.as_u16(), took);
+        let (route, took) = (route.unwrap_or("unmatched"), milliseconds(took));
         // the level is part of what tracing knows at compile time
         macro_rules! line {
             ($level:ident) => {
@@ -262,7 +269,7 @@ mod tests {
             .layer(AroundLayer(TellRoute));
         Router::new()
             .fallback_service(routes)
-            .layer(RequestLog)
+            .layer(RequestLog::default())
             .layer(AroundLayer(Correlation::new(Clock::system())))
     }
 

@@ -60,6 +60,7 @@ impl Running {
             )
             .route("/panic", get(async |_: Request| -> &'static str { panic!("canary") }));
         let front = Front {
+            counts: Arc::default(),
             clock: Clock::system(),
             production: false,
             open_refusals: false,
@@ -72,7 +73,7 @@ impl Running {
         let address = listener.local_addr().unwrap();
         let stopping = Flag::default();
         let (stop, stopped) = oneshot::channel();
-        let server = Server::new(front.before(routes), stopping.clone(), times);
+        let server = Server::new(front.before(routes), stopping.clone(), times, Gauge::default());
         let ended = tokio::spawn(server.run(vec![listener], async {
             let _ = stopped.await;
         }));

@@ -26,7 +26,7 @@ async fn readers_outlive_a_panic() {
     let path = folder.path().join("x.db");
     drop(Connection::open(&path).unwrap());
     let patience = Patience { acquire: Duration::from_secs(5), statement: Duration::from_secs(5) };
-    let (readers, threads) = Readers::open(&path, patience).unwrap();
+    let (readers, threads) = Readers::open(&path, patience, &Arc::default()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     for _ in 0..2 * threads.len() {
         let (bad, answered) = read(last_instant(), deadline);

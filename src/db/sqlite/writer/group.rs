@@ -6,6 +6,7 @@ use std::time::Instant;
 use rusqlite::Error;
 
 use crate::db::{DbError, Row};
+use crate::metrics::{Operation, Queue};
 
 use super::super::connection::fails_writes;
 use super::super::readers::log_slow;
@@ -29,6 +30,9 @@ impl Desk {
             write.state.compare_exchange(WAITING, BEGUN, Ordering::AcqRel, Ordering::Acquire).is_ok()
         });
         let now = Instant::now();
+        for write in &writes {
+            self.counts.waited(Queue::SqliteWrite, now - write.queued);
+        }
         let (late, mut writes): (Vec<_>, Vec<_>) = writes
             .into_iter()
             .partition(|write| now >= write.job.deadline || now > write.queued + self.patience.acquire);
@@ -77,6 +81,7 @@ impl Desk {
     /// Runs one write; what it did is undone when it fails or is judged so, and nothing else is.
     fn one(&self, write: &Write, alone: bool) -> Result<Ran, Stopped> {
         let begun = Instant::now();
+        let _timed = self.counts.begin(Operation::SqliteWrite);
         self.limit.set(write.job.deadline.min(begun + self.patience.statement));
         let savepoint =
             |text: &str| self.connection.prepare_cached(text).and_then(|mut s| s.execute([])).map(|_| ());
@@ -115,9 +120,13 @@ impl Desk {
         for (write, _) in &done {
             write.state.store(COMMITTING, Ordering::Release);
         }
-        match self.connection.execute_batch("commit") {
+        let timed = self.counts.begin(Operation::SqliteCommit);
+        let committed = self.connection.execute_batch("commit");
+        drop(timed);
+        match committed {
             Ok(()) => {
                 if !done.is_empty() {
+                    self.counts.committed(done.len());
                     self.note(None);
                     tracing::trace!(target: "creatorvault::db", writes = done.len(), "group committed");
                 }

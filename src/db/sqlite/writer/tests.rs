@@ -14,7 +14,7 @@ fn write(sql: &'static str, params: Vec<Value>) -> (Write, oneshot::Receiver<Ans
 
 fn desk(folder: &tempfile::TempDir) -> Desk {
     let patience = Patience { acquire: Duration::from_secs(5), statement: Duration::from_secs(5) };
-    let desk = Desk::open(&folder.path().join("x.db"), patience, Arc::default()).unwrap();
+    let desk = Desk::open(&folder.path().join("x.db"), patience, Arc::default(), Arc::default()).unwrap();
     desk.connection.execute_batch("create table t (owner text, text text) strict").unwrap();
     desk
 }
