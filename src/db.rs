@@ -21,6 +21,7 @@ mod job;
 pub mod migrate;
 mod postgres;
 mod row;
+mod share;
 mod sqlite;
 mod statement;
 mod text;
@@ -88,7 +89,7 @@ impl Db {
 
     /// One user's view of the database until `deadline`; every statement through it has the user at `$1`.
     pub fn scope<'a>(&'a self, user: &'a UserId, deadline: Instant) -> Scope<'a> {
-        Scope { db: self, user, deadline }
+        Scope { db: self, user, begun: Instant::now(), deadline }
     }
 
     /// Asks the database for a sign of life (and, on SQLite, that the last write did not fail for a full disk).
@@ -140,6 +141,8 @@ impl Db {
 pub struct Scope<'a> {
     db: &'a Db,
     user: &'a UserId,
+    /// When the request came this far: its waits count together.
+    begun: Instant,
     deadline: Instant,
 }
 
@@ -172,7 +175,7 @@ impl Scope<'_> {
     /// [`DbError::Unavailable`] and [`DbError::Fault`], for all of them.
     pub async fn read_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, DbError> {
         self.in_time()?;
-        let job = Job::reads(self.user, statements, self.deadline);
+        let job = Job::reads(self.user, statements, self.deadline).since(self.begun);
         let read = match &*self.db.0 {
             Backend::Postgres(postgres) => postgres.read(job).await,
             Backend::Sqlite(sqlite) => sqlite.read(job).await,
@@ -188,8 +191,8 @@ impl Scope<'_> {
     /// [`DbError::Unavailable`] and [`DbError::Fault`]: nothing was changed. [`DbError::OutcomeUnknown`]: the link
     /// broke while the commit was under way.
     pub async fn write(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, DbError> {
-        let written = self.run(Job::writes(self.user, steps, None, self.deadline)).await;
-        written.inspect_err(|error| self.db.tell(error))
+        let job = Job::writes(self.user, steps, None, self.deadline).since(self.begun);
+        self.run(job).await.inspect_err(|error| self.db.tell(error))
     }
 
     /// As [`Scope::write`], but asks the judge before the commit. Answers with the rows of the steps (not of the judge's
@@ -210,7 +213,8 @@ impl Scope<'_> {
             said.store(matches!(verdict, Ok(Verdict::Commit(_))), Ordering::Relaxed);
             verdict
         });
-        let written = self.run(Job::writes(self.user, steps, Some(judge), self.deadline)).await;
+        let job = Job::writes(self.user, steps, Some(judge), self.deadline).since(self.begun);
+        let written = self.run(job).await;
         let rows = written.inspect_err(|error| {
             // Whoever sets a lock timeout expects that it may come.
             if !matches!(error, DbError::Locked(_)) {

@@ -1,10 +1,13 @@
 //! Statements on their way to a connection, with their owner and deadline: owned, because they outlive the caller.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::auth::user_id::UserId;
 
 use super::{DbError, Judge, Row, Statement, Step, When};
+
+/// The part of the time for waiting that a request's later statements have in any case.
+const PART: u32 = 5;
 
 /// Statements of one owner, to be run in their order.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(super) struct Job {
     pub(super) steps: Vec<Step>,
     /// Decides after the steps; without one the write is committed.
     pub(super) judge: Option<Judge>,
+    /// When its request came to the database, perhaps with others before it.
+    pub(super) begun: Instant,
     pub(super) deadline: Instant,
 }
 
@@ -38,12 +43,29 @@ impl Owner {
 
 impl Job {
     pub(super) fn writes(user: &UserId, steps: Vec<Step>, judge: Option<Judge>, deadline: Instant) -> Self {
-        Self { owner: Owner::User(user.clone()), steps, judge, deadline }
+        Self { owner: Owner::User(user.clone()), steps, judge, begun: Instant::now(), deadline }
     }
 
     pub(super) fn reads(user: &UserId, statements: Vec<Statement>, deadline: Instant) -> Self {
         let steps = statements.into_iter().map(|statement| Step { statement, when: When::Always }).collect();
-        Self { owner: Owner::User(user.clone()), steps, judge: None, deadline }
+        Self { owner: Owner::User(user.clone()), steps, judge: None, begun: Instant::now(), deadline }
+    }
+
+    /// One of our own, which belongs to nobody.
+    pub(super) fn nobodys(statement: Statement, deadline: Instant) -> Self {
+        let steps = vec![Step { statement, when: When::Always }];
+        Self { owner: Owner::Nobody, steps, judge: None, begun: Instant::now(), deadline }
+    }
+
+    /// The same, of a request that began then.
+    pub(super) fn since(self, begun: Instant) -> Self {
+        Self { begun, ..self }
+    }
+
+    /// Until when it may wait for its turn: all jobs of a request together for `timeout`, but each of them for a part of
+    /// it, since a long list goes on to be read after that.
+    pub(super) fn acquire_by(&self, timeout: Duration) -> Instant {
+        (self.begun + timeout).max(Instant::now() + timeout / PART).min(self.deadline)
     }
 
     /// Refuses a step that waits for itself or for a later one.

@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use crate::config::database::{DatabaseConfig, PostgresUrl};
 use crate::metrics::{self, Operation};
 
-use super::job::{Job, Owner};
+use super::job::Job;
 use super::text::Texts;
 use super::{DbError, Engine, Plan, Row, Statement};
 
@@ -16,6 +16,8 @@ pub(super) mod batch;
 pub(super) mod cell;
 pub(super) mod connector;
 mod exclusive;
+mod held;
+mod hosts;
 pub(super) mod lane;
 mod pool;
 mod reach;
@@ -104,8 +106,7 @@ impl Postgres {
     /// A sign of life, on the lane where there is one.
     pub(super) async fn ping(&self, deadline: Instant) -> Result<(), DbError> {
         let statement = Statement { sql: "select 1".into(), params: Vec::new(), plan: Plan::Steady };
-        let step = super::Step { statement, when: super::When::Always };
-        self.read(Job { owner: Owner::Nobody, steps: vec![step], judge: None, deadline }).await.map(|_| ())
+        self.read(Job::nobodys(statement, deadline)).await.map(|_| ())
     }
 
     pub(super) fn close(&self) {

@@ -133,6 +133,8 @@ fn claim(key: &RequestKey, now: Timestamp, engine: Engine) -> Claim {
     let mut steps = vec![steady(user), steady(outlived)];
     // Only here it waits for no longer than that; the write itself waits as long as any other.
     if engine == Engine::Postgres {
+        // What may hold the user's row is no other write under this key, but an erasure, say: it is waited for before.
+        steps.push(steady(Draft::new("select id from @users where id = $1 for key share")));
         let mut patience = Draft::new("select set_config('lock_timeout', ");
         patience.bind(text(PATIENCE)).push(", true)");
         steps.push(steady(patience));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{Answer, Engine, Request, User, Wire, World, on_both, test_server};
 
-on_both!(a_stuck_write_is_503_and_the_rest_goes_on);
+on_both!(a_stuck_write_is_503_and_the_rest_goes_on, a_key_beside_a_lock_on_the_user_is_503);
 
 /// Short times, so that a test of them is short too.
 const SHORT: [(&str, &str); 3] =
@@ -160,4 +160,93 @@ async fn postgres_with_more_requests_than_connections() {
     assert_eq!(tasks.read(&task["id"]).await.is(200), task);
     let unread = Request::new("GET", "/health/db");
     world.send(unread).await.is(200);
+}
+
+/// Two seconds for a connection and two for a statement.
+const TWO: [(&str, &str); 2] = [("DATABASE_ACQUIRE_TIMEOUT", "2s"), ("DATABASE_STATEMENT_TIMEOUT", "2s")];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_users_locked_row_and_500_requests_postgres() {
+    let world = World::open(Engine::Postgres, &TWO).await;
+    let (ann, bob) = (world.user("ann"), world.user("bob"));
+    let task = ann.tasks().create(json!({"title": "Locked"})).await.is(201);
+    let theirs = bob.tasks().create(json!({"title": "Free"})).await.is(201);
+    let stranger = world.behind().await;
+    stranger.begin().await;
+    stranger.run("update @tasks set version = version where user_id = 'ann'").await;
+    let asked = Instant::now();
+    let tasks = ann.tasks();
+    let flood =
+        futures_util::future::join_all((0..500).map(|_| tasks.patch(&task["id"], json!({"title": "Now"}))));
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.is_alive().await;
+        bob.tasks().read(&theirs["id"]).await.is(200);
+        for title in ["One", "Two", "Three"] {
+            bob.tasks().create(json!({"title": title})).await.is(201);
+            bob.tasks().patch(&theirs["id"], json!({"title": title})).await.is(200);
+        }
+    };
+    let (answers, ()) = tokio::join!(flood, others);
+    answers.iter().for_each(|answer| is_unavailable(answer, asked));
+    stranger.run("rollback").await;
+    until_ready(&world).await;
+    assert_eq!(tasks.read(&task["id"]).await.is(200), task, "what was answered 503 was not done");
+    tasks.patch(&task["id"], json!({"title": "After"})).await.is(200);
+    bob.tasks().patch(&theirs["id"], json!({"title": "After"})).await.is(200);
+}
+
+/// A pooler of two server connections serves nobody else meanwhile, and says so as fast.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_users_locked_row_and_500_requests_postgres_pooled() {
+    let world = World::open(Engine::Pooled, &TWO).await;
+    let (ann, bob) = (world.user("ann"), world.user("bob"));
+    let task = ann.tasks().create(json!({"title": "Locked"})).await.is(201);
+    let stranger = world.behind().await;
+    stranger.begin().await;
+    stranger.run("update @tasks set version = version where user_id = 'ann'").await;
+    let asked = Instant::now();
+    let tasks = ann.tasks();
+    let flood =
+        futures_util::future::join_all((0..500).map(|_| tasks.patch(&task["id"], json!({"title": "Now"}))));
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.is_alive().await;
+        let asked = Instant::now();
+        let answer = bob.tasks().create(json!({"title": "Beside"})).await;
+        assert!(matches!(answer.status, 201 | 503), "{}", answer.text());
+        assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    };
+    let (answers, ()) = tokio::join!(flood, others);
+    answers.iter().for_each(|answer| is_unavailable(answer, asked));
+    stranger.run("rollback").await;
+    until_ready(&world).await;
+    tasks.patch(&task["id"], json!({"title": "After"})).await.is(200);
+    bob.tasks().create(json!({"title": "After"})).await.is(201);
+}
+
+/// It is not another request under the same key that holds the row, so 409 would be a lie.
+async fn a_key_beside_a_lock_on_the_user_is_503(world: &World) {
+    let vars = [("DATABASE_ACQUIRE_TIMEOUT", "3s"), ("DATABASE_STATEMENT_TIMEOUT", "3s")];
+    let world = world.another(&vars).await;
+    let ann = world.user("ann");
+    ann.tasks().create(json!({"title": "Before"})).await.is(201);
+    let post = || {
+        let request = Request::new("POST", "/api/tasks").header("Idempotency-Key", "one");
+        ann.send(request.json(&json!({"title": "Under a key"})))
+    };
+    let hold = world.hold_user("ann").await;
+    let asked = Instant::now();
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        post().await
+    };
+    let (first, second) = tokio::join!(post(), later);
+    for answer in [first, second] {
+        is_unavailable(&answer, asked);
+    }
+    drop(hold);
+    until_ready(&world).await;
+    post().await.is(201);
+    assert_eq!(ann.tasks().rows("").await.len(), 2);
 }

@@ -1,6 +1,7 @@
 //! What every test stands on: a world with a server and users in it, and a client that sends exactly what it is told.
 
 mod answer;
+mod authority;
 mod behind;
 mod client;
 mod dice;
@@ -11,12 +12,14 @@ mod program;
 mod redis;
 mod schema;
 mod scrape;
+mod server;
 mod spy;
 mod user;
 mod wire;
 mod world;
 
 pub(crate) use answer::{Answer, without_correlation};
+pub(crate) use authority::{Authority, Signs};
 pub(crate) use behind::Behind;
 pub(crate) use client::{Request, raw};
 pub(crate) use dice::Dice;
@@ -26,6 +29,7 @@ pub(crate) use old::{Old, command, import, run};
 pub(crate) use program::Program;
 pub(crate) use redis::Redis;
 pub(crate) use scrape::Scrape;
+pub(crate) use server::Server;
 pub(crate) use spy::Spy;
 pub(crate) use user::{Resource, User, encode};
 pub(crate) use wire::Wire;

@@ -33,6 +33,8 @@ pub struct PostgresUrl {
     pub connect_timeout: Option<Duration>,
     /// `target_session_attrs`.
     pub session_attrs: SessionAttrs,
+    /// `load_balance_hosts=random`: the hosts, and the addresses of a name, are tried in an order by chance.
+    pub balance_hosts: bool,
     /// `pgbouncer`: said to be, or not to be, a pooler.
     pub pgbouncer: Option<bool>,
 }
@@ -88,9 +90,9 @@ pub enum ChannelBinding {
 pub enum SessionAttrs {
     /// The first host that answers.
     Any,
-    /// The first host that takes writes.
+    /// The first host that takes writes; `primary` is taken for the same.
     ReadWrite,
-    /// The first host that refuses writes.
+    /// The first host that refuses writes; `standby` is taken for the same.
     ReadOnly,
 }
 
@@ -116,6 +118,13 @@ impl PostgresUrl {
             url.password = password.map(query::decode).transpose()?.and_then(non_empty).map(Secret::new);
         }
         url.take_keys(query::pairs(keys)?, warnings)?;
+        if url.hosts.len() > 1 && url.session_attrs == SessionAttrs::Any {
+            warnings.push(
+                "names several hosts without target_session_attrs=read-write: after a failover writes may land on a \
+                 server that takes none; add it"
+                    .to_owned(),
+            );
+        }
         url.check()
     }
 
@@ -132,6 +141,7 @@ impl PostgresUrl {
             options: None,
             connect_timeout: None,
             session_attrs: SessionAttrs::Any,
+            balance_hosts: false,
             pgbouncer: None,
         })
     }
@@ -150,6 +160,7 @@ impl PostgresUrl {
                 "options" => self.options = non_empty(value),
                 "connect_timeout" => self.connect_timeout = seconds(&value)?,
                 "target_session_attrs" => self.session_attrs = session_attrs(&value)?,
+                "load_balance_hosts" => self.balance_hosts = balance_hosts(&value)?,
                 "pgbouncer" => self.pgbouncer = Some(query::switch(&key, &value)?),
                 "host" => self.hosts = parse_hosts(&value)?,
                 "port" => self.set_ports(&value)?,
@@ -292,13 +303,23 @@ fn seconds(value: &str) -> Result<Option<Duration>, String> {
 
 fn session_attrs(value: &str) -> Result<SessionAttrs, String> {
     match value {
-        "any" | "prefer-standby" => Ok(SessionAttrs::Any),
+        "any" => Ok(SessionAttrs::Any),
         "read-write" | "primary" => Ok(SessionAttrs::ReadWrite),
         "read-only" | "standby" => Ok(SessionAttrs::ReadOnly),
-        _ => Err(one_of(
-            "target_session_attrs",
-            "any, read-write, read-only, primary, standby, prefer-standby",
-        )),
+        "prefer-standby" => {
+            Err("asks for target_session_attrs=prefer-standby, which is not supported: this server reads what it has \
+                 just written; use read-write"
+                .to_owned())
+        }
+        _ => Err(one_of("target_session_attrs", "any, read-write, primary, read-only, standby")),
+    }
+}
+
+fn balance_hosts(value: &str) -> Result<bool, String> {
+    match value {
+        "disable" => Ok(false),
+        "random" => Ok(true),
+        _ => Err(one_of("load_balance_hosts", "disable, random")),
     }
 }
 

@@ -148,6 +148,7 @@ pub(super) async fn commit(client: &Client) -> Result<(), DbError> {
             Kind::Ended
             | Kind::Unserved
             | Kind::Stale
+            | Kind::ReadOnly
             | Kind::Replanned
             | Kind::Unready
             | Kind::Conflict

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{ChannelBinding, SslMode, TargetSessionAttrs};
-use tokio_postgres::{CancelToken, Client, Config, Connection, Error, Socket};
+use tokio_postgres::{CancelToken, Client, Config, Error, Socket};
 
-use crate::config::database::{self as settings, DatabaseConfig, Host, PostgresUrl};
+use crate::config::database::{self as settings, DatabaseConfig, PostgresUrl};
 
+use super::hosts::{Hosts, Made};
 use super::reach::Reach;
 use super::tls::{self, Tls};
 use super::trouble;
@@ -27,7 +28,7 @@ pub(in crate::db) type Stream = <Tls as tokio_postgres::tls::MakeTlsConnect<Sock
 /// Makes connections. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::db) struct Connector {
-    config: Config,
+    hosts: Arc<Hosts>,
     tls: Tls,
     timeout: Duration,
     reach: Arc<Reach>,
@@ -35,7 +36,7 @@ pub(in crate::db) struct Connector {
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connector").field("hosts", &self.config.get_hosts()).finish_non_exhaustive()
+        f.debug_struct("Connector").field("hosts", &self.hosts).finish_non_exhaustive()
     }
 }
 
@@ -51,7 +52,7 @@ impl Connector {
     ) -> Result<Self, String> {
         let timeout = url.connect_timeout.unwrap_or(LONGEST).min(settings.acquire_timeout).min(LONGEST);
         let mut config = Config::new();
-        place(&mut config, url);
+        security(&mut config, url);
         login(&mut config, url);
         let options = options(url, statement_timeout);
         if !options.is_empty() {
@@ -63,17 +64,18 @@ impl Connector {
         config.keepalives_interval(Duration::from_secs(5));
         config.keepalives_retries(3);
         config.tcp_user_timeout(Duration::from_secs(10));
-        Ok(Self { config, tls: tls::connector(url)?, timeout, reach: Arc::default() })
+        let hosts = Arc::new(Hosts::new(url, &config));
+        Ok(Self { hosts, tls: tls::connector(url)?, timeout, reach: Arc::default() })
     }
 
     /// Connects, within the time that one try may take.
     ///
     /// # Errors
     /// The reason, for the log.
-    pub(in crate::db) async fn connect(&self) -> Result<(Client, Connection<Socket, Stream>), String> {
-        match tokio::time::timeout(self.timeout, self.config.connect(self.tls.clone())).await {
+    pub(in crate::db) async fn connect(&self) -> Result<Made, String> {
+        match tokio::time::timeout(self.timeout, self.hosts.connect(&self.tls, self.timeout)).await {
             Ok(Ok(made)) => Ok(made),
-            Ok(Err(error)) => Err(trouble::connecting(&error)),
+            Ok(Err(refused)) => Err(refused.text),
             Err(_) => Err(format!("connecting took more than {} ms", self.timeout.as_millis())),
         }
     }
@@ -107,9 +109,11 @@ type Connecting<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>
 impl deadpool_postgres::Connect for Connector {
     fn connect(&self, _: &Config) -> Connecting<'_> {
         Box::pin(async move {
-            let made = self.config.connect(self.tls.clone()).await;
-            let (client, connection) =
-                made.inspect_err(|error| self.reach.failed(&trouble::connecting(error)))?;
+            let made = self.hosts.connect(&self.tls, self.timeout).await;
+            let (client, connection) = made.map_err(|refused| {
+                self.reach.failed(&refused.text);
+                refused.error
+            })?;
             self.reach.made();
             let driver = tokio::spawn(async move {
                 match connection.await {
@@ -124,14 +128,7 @@ impl deadpool_postgres::Connect for Connector {
     }
 }
 
-fn place(config: &mut Config, url: &PostgresUrl) {
-    for (host, port) in &url.hosts {
-        match host {
-            Host::Name(name) => config.host(name),
-            Host::Socket(path) => config.host_path(path),
-        };
-        config.port(*port);
-    }
+fn security(config: &mut Config, url: &PostgresUrl) {
     config.ssl_mode(match url.ssl {
         settings::SslMode::Disable => SslMode::Disable,
         settings::SslMode::Allow | settings::SslMode::Prefer => SslMode::Prefer,

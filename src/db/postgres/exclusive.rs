@@ -17,6 +17,7 @@ use crate::metrics::{self, Operation};
 
 use super::GRACE;
 use super::connector::Connector;
+use super::held::{Connections, Held};
 use super::pool::Pool;
 use super::transaction::{Again, Begin, Failure, Progress, Transaction, queries};
 use super::trouble::Trouble;
@@ -32,7 +33,7 @@ const CONFLICTS: u32 = 3;
 /// Connections for one request at a time.
 #[derive(Debug)]
 pub(super) struct Exclusive {
-    pool: Pool,
+    connections: Connections,
     connector: Connector,
     texts: Arc<Texts>,
     /// Behind a transaction pooler: nothing named, every statement inside `begin` and `commit`.
@@ -40,24 +41,6 @@ pub(super) struct Exclusive {
     acquire_timeout: Duration,
     statement_timeout: Duration,
     counts: Arc<metrics::Database>,
-}
-
-/// A connection that goes back to the pool only when it is said to be clean.
-#[derive(Debug)]
-struct Held(Option<Object>);
-
-impl Held {
-    fn give_back(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(object) = self.0.take() {
-            drop(Object::take(object));
-        }
-    }
 }
 
 impl Exclusive {
@@ -68,8 +51,9 @@ impl Exclusive {
         size: usize,
         counts: Arc<metrics::Database>,
     ) -> Result<Self, String> {
+        let pool = Pool::open(&connector, size, counts.clone())?;
         Ok(Self {
-            pool: Pool::open(&connector, size, config.acquire_timeout, counts.clone())?,
+            connections: Connections::new(pool, size, config.acquire_timeout),
             connector,
             texts,
             pooled: config.is_pooled(),
@@ -80,16 +64,16 @@ impl Exclusive {
     }
 
     pub(super) fn load(&self) -> metrics::Pool {
-        self.pool.load()
+        self.connections.pool.load()
     }
 
     pub(super) fn close(&self) {
-        self.pool.close();
+        self.connections.pool.close();
     }
 
     /// Reads; a caller who goes away ends them.
-    pub(super) async fn read(self: &Arc<Self>, job: Job, texts: Vec<Arc<str>>) -> Result<Rows, DbError> {
-        let held = Held(Some(self.pool.acquire(job.deadline).await?));
+    pub(super) async fn read(self: &Arc<Self>, mut job: Job, texts: Vec<Arc<str>>) -> Result<Rows, DbError> {
+        let held = self.acquire(&mut job).await?;
         let _timed = self.counts.begin(Operation::PoolRead);
         let (_caller, gone) = oneshot::channel::<()>();
         let own = self.clone();
@@ -98,12 +82,20 @@ impl Exclusive {
     }
 
     /// Writes; a caller who goes away does not stop them.
-    pub(super) async fn write(self: &Arc<Self>, job: Job, texts: Vec<Arc<str>>) -> Result<Rows, DbError> {
-        let held = Held(Some(self.pool.acquire(job.deadline).await?));
+    pub(super) async fn write(self: &Arc<Self>, mut job: Job, texts: Vec<Arc<str>>) -> Result<Rows, DbError> {
+        let held = self.acquire(&mut job).await?;
         let _timed = self.counts.begin(Operation::PoolWrite);
         let own = self.clone();
         let task = tokio::spawn(async move { own.writes(held, &job, &texts).await }.in_current_span());
         task.await.unwrap_or_else(|_| Err(DbError::OutcomeUnknown("a write ended early".to_owned())))
+    }
+
+    /// A connection. What waited for it ends when it would have ended without: nobody is told so late that a lock did
+    /// not come free.
+    async fn acquire(&self, job: &mut Job) -> Result<Held, DbError> {
+        let longest = self.acquire_timeout.max(self.statement_timeout) + GRACE;
+        job.deadline = job.deadline.min(Instant::now() + longest);
+        self.connections.acquire(job).await
     }
 
     /// When a try is given up from here. Behind a pooler the server knows the deadline itself, and may take a moment
@@ -129,7 +121,7 @@ impl Exclusive {
     ) -> Result<Rows, DbError> {
         let mut retried = false;
         loop {
-            let object = held.0.as_ref().ok_or_else(DbError::closed)?;
+            let object = held.object()?;
             let failure = match self.read_until(object, job, texts, &mut gone).await {
                 Some(Ok(rows)) => {
                     held.give_back();
@@ -150,7 +142,7 @@ impl Exclusive {
             }
             retried = true;
             tracing::debug!(target: "creatorvault::db", error = %failure.error, "reading again on another connection");
-            held = Held(Some(self.pool.replace(job.deadline).await?));
+            self.connections.replace(&mut held).await?;
         }
     }
 
@@ -210,7 +202,7 @@ impl Exclusive {
     async fn writes(&self, mut held: Held, job: &Job, texts: &[Arc<str>]) -> Result<Rows, DbError> {
         let (mut conflicts, mut moved) = (0, false);
         loop {
-            let object = held.0.as_ref().ok_or_else(DbError::closed)?;
+            let object = held.object()?;
             let failure = match self.try_write(object, job, texts).await {
                 Ok((rows, clean)) => {
                     if clean {
@@ -221,7 +213,7 @@ impl Exclusive {
                 Err(failure) => failure,
             };
             if failure.evict {
-                held = Held(None);
+                held.end();
             }
             let in_time = Instant::now() < job.deadline;
             match failure.again {
@@ -230,12 +222,15 @@ impl Exclusive {
                     tracing::debug!(target: "creatorvault::db", error = %failure.error, "running a write again after a conflict");
                     tokio::time::sleep(Duration::from_millis(5).mul_f64(crate::db::wait::chance())).await;
                 }
-                Again::Elsewhere if !moved && in_time => {
+                Again::Elsewhere | Again::AtThePrimary if !moved && in_time => {
                     moved = true;
+                    if failure.again == Again::AtThePrimary {
+                        self.connector.reach().read_only();
+                    }
                     tracing::debug!(target: "creatorvault::db", error = %failure.error, "running a write on another connection");
-                    held = Held(Some(self.pool.replace(job.deadline).await?));
+                    self.connections.replace(&mut held).await?;
                 }
-                Again::No | Again::Here | Again::Elsewhere => {
+                Again::No | Again::Here | Again::Elsewhere | Again::AtThePrimary => {
                     held.give_back();
                     return Err(failure.error);
                 }

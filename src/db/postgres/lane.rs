@@ -26,9 +26,15 @@ use super::trouble::Trouble;
 /// Named statements on one connection.
 const NAMED: usize = 256;
 
-/// Waits between tries to connect: doubled from the first to the last, and spread by chance.
+/// Waits between tries to connect that nobody asks for: doubled from the first to the last, and spread by chance.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LAST_WAIT: Duration = Duration::from_secs(2);
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// A read does not try again what failed so short a time ago.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// Connections younger than this are not replaced because another one was found read-only.
+const NEW: Duration = Duration::from_secs(1);
 
 /// Shared connections, taken in turn.
 #[derive(Debug)]
@@ -51,8 +57,8 @@ enum State {
     Idle,
     Connecting,
     Up(Arc<Shared>),
-    /// The last try failed; the next is on its way.
-    Down(Arc<str>),
+    /// The last try failed, then; the next is on its way, or comes when somebody asks.
+    Down(Arc<str>, Instant),
 }
 
 /// A connection on the lane and its named statements.
@@ -98,10 +104,11 @@ impl Lane {
         metrics::Lane { most: self.slots.len(), open }
     }
 
-    /// The next slot in turn.
+    /// The next slot in turn, or the first after it that is not just being connected.
     pub(in crate::db) fn slot(&self) -> Option<&Slot> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.slots.get(turn.checked_rem(self.slots.len())?)
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(self.slots.len())?;
+        let mut in_turn = self.slots.iter().cycle().skip(turn).take(self.slots.len());
+        in_turn.find(|slot| slot.serves()).or_else(|| self.slots.get(turn))
     }
 }
 
@@ -112,6 +119,10 @@ impl Slot {
         let keeper = Keeper { connector, publish, wanted: wanted.clone(), live: None };
         tokio::spawn(keeper.keep(age));
         Self { state, wanted }
+    }
+
+    fn serves(&self) -> bool {
+        matches!(*self.state.borrow(), State::Up(_) | State::Idle)
     }
 
     /// The connection, other than `broken`; waits while one is being made, until `limit`.
@@ -148,8 +159,10 @@ impl Slot {
                         return Ok(shared);
                     }
                 }
-                State::Down(text) => return Err(DbError::Unavailable(text.to_string())),
-                State::Idle => self.wanted.notify_one(),
+                State::Down(text, at) if at.elapsed() < FRESH => {
+                    return Err(DbError::Unavailable(text.to_string()));
+                }
+                State::Down(..) | State::Idle => self.wanted.notify_one(),
                 State::Connecting => {}
             }
             state.changed().await.map_err(|_| DbError::closed())?;
@@ -188,9 +201,11 @@ impl Keeper {
                 Err(text) => {
                     connector.reach().failed(&text);
                     if self.live.is_none() {
-                        self.publish.send_replace(State::Down(text.into()));
+                        self.publish.send_replace(State::Down(text.into(), Instant::now()));
                     }
-                    self.meanwhile(tokio::time::sleep(spread(wait))).await?;
+                    let wanted = self.wanted.clone();
+                    let asked = async { tokio::time::timeout(spread(wait), wanted.notified()).await.ok() };
+                    self.meanwhile(asked).await?;
                     wait = (wait * 2).min(LAST_WAIT);
                 }
             }
@@ -212,8 +227,14 @@ impl Keeper {
     /// Waits until the connection is old; or until it has ended and somebody asks for another.
     async fn serve(&mut self, age: Duration) -> Option<()> {
         let live = self.live.as_mut()?;
+        // A server that just turned out to be read-only is left, for the one that is not, wherever that is.
+        let moved = async {
+            tokio::time::sleep(NEW).await;
+            self.connector.reach().moved().await;
+        };
         tokio::select! {
             () = live.end() => {}
+            () = moved => return Some(()),
             () = tokio::time::sleep(age) => return Some(()),
             () = self.publish.closed() => return None,
         }

@@ -24,7 +24,6 @@ const LONG_WAIT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Pool {
     pool: Deadpool,
-    acquire_timeout: Duration,
     connect_timeout: Duration,
     counts: Arc<metrics::Database>,
 }
@@ -34,7 +33,6 @@ impl Pool {
     pub(super) fn open(
         connector: &Connector,
         size: usize,
-        acquire_timeout: Duration,
         counts: Arc<metrics::Database>,
     ) -> Result<Self, String> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -52,15 +50,13 @@ impl Pool {
             .pre_recycle(young)
             .build()
             .map_err(|error| format!("the pool cannot be set up: {error}"))?;
-        Ok(Self { pool, acquire_timeout, connect_timeout: connector.timeout(), counts })
+        Ok(Self { pool, connect_timeout: connector.timeout(), counts })
     }
 
-    /// A connection that nobody else uses, within the acquire timeout and `deadline`. It was open a moment ago.
-    pub(super) async fn acquire(&self, deadline: Instant) -> Result<Object, DbError> {
+    /// A connection that nobody else uses, until `limit`. It was open a moment ago.
+    pub(super) async fn acquire(&self, limit: Instant) -> Result<Object, DbError> {
         let begun = Instant::now();
-        let limit = deadline.min(begun + self.acquire_timeout);
-        let timeouts =
-            Timeouts { wait: Some(self.acquire_timeout), create: Some(self.connect_timeout), recycle: None };
+        let timeouts = Timeouts { wait: None, create: Some(self.connect_timeout), recycle: None };
         let got = tokio::time::timeout_at(limit.into(), self.pool.timeout_get(&timeouts)).await;
         let waited = begun.elapsed();
         self.counts.waited(Queue::Pool, waited);
@@ -77,9 +73,9 @@ impl Pool {
 
     /// A connection in the place of one that was found ended. What else is idle goes too: a server that ends one
     /// connection mostly ends all, and there is no third try.
-    pub(super) async fn replace(&self, deadline: Instant) -> Result<Object, DbError> {
+    pub(super) async fn replace(&self, limit: Instant) -> Result<Object, DbError> {
         self.pool.retain(|_, _| false);
-        self.acquire(deadline).await
+        self.acquire(limit).await
     }
 
     /// The connections now.

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 /// The time between two lines while it lasts.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -11,6 +13,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 pub(super) struct Reach {
     /// The last line that said so, while it is not.
     said: Mutex<Option<Instant>>,
+    /// Told when a server that should take writes takes none.
+    moved: Notify,
 }
 
 impl Reach {
@@ -26,6 +30,17 @@ impl Reach {
         if self.is_back() {
             tracing::info!(target: "creatorvault::db", "database reachable again");
         }
+    }
+
+    /// A write was refused by a server that has become read-only.
+    pub(super) fn read_only(&self) {
+        tracing::warn!(target: "creatorvault::db", "the database takes no writes here: looking for the primary");
+        self.moved.notify_waiters();
+    }
+
+    /// Done when the next write is refused so.
+    pub(super) async fn moved(&self) {
+        self.moved.notified().await;
     }
 
     fn is_news(&self, now: Instant) -> bool {

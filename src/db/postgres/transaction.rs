@@ -88,6 +88,8 @@ pub(super) enum Again {
     Here,
     /// On another connection.
     Elsewhere,
+    /// On another connection, to a server that takes writes.
+    AtThePrimary,
 }
 
 impl Failure {
@@ -254,6 +256,7 @@ impl Transaction<'_> {
             | Kind::Unavailable
             | Kind::Fault
             | Kind::Stale
+            | Kind::ReadOnly
             | Kind::Locked
             | Kind::Unserved => true,
             // The server aborts what it had not committed; a pooler may say this of itself, with the commit passed on.
@@ -270,6 +273,7 @@ impl Transaction<'_> {
                 Again::Here
             }
             Kind::Ended | Kind::Lost | Kind::Stale => Again::Elsewhere,
+            Kind::ReadOnly => Again::AtThePrimary,
             Kind::Unready
             | Kind::Unavailable
             | Kind::Locked

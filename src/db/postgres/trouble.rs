@@ -21,8 +21,10 @@ pub(in crate::db) enum Kind {
     Ended,
     /// A pooler gave up before any server saw the statement.
     Unserved,
-    /// The connection is of no use any more, the statement was refused: read-only server, forgotten statement.
+    /// The connection is of no use any more, the statement was refused: forgotten statement.
     Stale,
+    /// As [`Kind::Stale`]: the server is read-only, as a primary is that has become a standby.
+    ReadOnly,
     /// A named statement whose rows look different since a migration: it has to be prepared again.
     Replanned,
     /// A table or a column is not there: migrations are pending.
@@ -55,7 +57,7 @@ impl Trouble {
 
     /// Whether the connection has to go.
     pub(in crate::db) fn evicts(&self) -> bool {
-        matches!(self.kind, Kind::Lost | Kind::Ended | Kind::Unserved | Kind::Stale)
+        matches!(self.kind, Kind::Lost | Kind::Ended | Kind::Unserved | Kind::Stale | Kind::ReadOnly)
     }
 
     /// The error, where it is known that nothing was changed.
@@ -68,6 +70,7 @@ impl Trouble {
             | Kind::Ended
             | Kind::Unserved
             | Kind::Stale
+            | Kind::ReadOnly
             | Kind::Replanned
             | Kind::Conflict
             | Kind::Unavailable => DbError::Unavailable(self.text),
@@ -104,7 +107,8 @@ fn kind(server: &ServerError) -> Kind {
         // Ours: a bind with too few parameters. The rest of the class comes from workers behind the server.
         "08P01" => Kind::Fault,
         _ if code.starts_with("08") => Kind::Unavailable,
-        "25006" | "26000" => Kind::Stale,
+        "25006" => Kind::ReadOnly,
+        "26000" => Kind::Stale,
         // The function that says so has the same name in every language.
         "0A000" if server.routine() == Some("RevalidateCachedQuery") => Kind::Replanned,
         // undefined_table, undefined_column, invalid_schema_name

@@ -12,8 +12,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, never, select};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::db::job::{Job, Owner};
-use crate::db::{DbError, Plan, Row, Statement, Step, When};
+use crate::db::job::Job;
+use crate::db::{DbError, Plan, Row, Statement};
 use crate::metrics::{self, Operation, Queue};
 
 use super::Patience;
@@ -128,10 +128,7 @@ impl Readers {
     pub(super) async fn ping(&self, deadline: Instant) -> Result<(), DbError> {
         let text = "select count(*) from sqlite_schema";
         let statement = Statement { sql: text.into(), params: Vec::new(), plan: Plan::Steady };
-        let steps = vec![Step { statement, when: When::Always }];
-        self.read(Job { owner: Owner::Nobody, steps, judge: None, deadline }, vec![text.into()])
-            .await
-            .map(|_| ())
+        self.read(Job::nobodys(statement, deadline), vec![text.into()]).await.map(|_| ())
     }
 
     /// Ends every thread after what is queued before.

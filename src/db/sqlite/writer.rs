@@ -15,6 +15,7 @@ use rusqlite::{Connection, Error, ErrorCode};
 use tokio::sync::oneshot;
 
 use crate::db::job::Job;
+use crate::db::share::Shares;
 use crate::db::{DbError, Row};
 use crate::metrics;
 
@@ -27,6 +28,9 @@ mod group;
 
 /// Writes that may wait; more are refused at once.
 const QUEUE: usize = 4096;
+
+/// Writes of one user that may wait; more are refused at once.
+const SHARE: usize = 512;
 
 /// Writes that share a commit.
 const GROUP: usize = 128;
@@ -49,6 +53,8 @@ pub(super) struct Writer {
     /// Taken away when the thread shall end.
     open: Mutex<Option<Sender<Never>>>,
     failing: Arc<AtomicBool>,
+    shares: Arc<Shares>,
+    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -81,6 +87,8 @@ struct Write {
     job: Job,
     texts: Vec<Arc<str>>,
     queued: Instant,
+    /// Until when it may wait for its turn, and for another process that has the file.
+    by: Instant,
     state: Arc<AtomicU8>,
     answer: oneshot::Sender<Answer>,
 }
@@ -124,13 +132,21 @@ impl Writer {
         let thread = std::thread::Builder::new().name("db-write".to_owned()).stack_size(STACK).spawn(run);
         let thread = thread.map_err(|error| format!("no thread for the database: {error}"))?;
         opening.await.unwrap_or_else(|_| Err("the database's thread ended".to_owned()))?;
-        Ok((Self { queue, open: Mutex::new(Some(open)), failing }, thread))
+        let shares = Shares::new(SHARE, 0);
+        Ok((Self { queue, open: Mutex::new(Some(open)), failing, shares, patience }, thread))
     }
 
     pub(super) async fn write(&self, job: Job, texts: Vec<Arc<str>>) -> Answer {
         let (answer, mut answered) = oneshot::channel();
-        let (deadline, state) = (job.deadline, Arc::new(AtomicU8::new(WAITING)));
-        self.send(Task::Write(Write { job, texts, queued: Instant::now(), state: state.clone(), answer }))?;
+        let (deadline, by, state) =
+            (job.deadline, job.acquire_by(self.patience.acquire), Arc::new(AtomicU8::new(WAITING)));
+        // Held until the answer, so that one user's writes never fill the queue.
+        let _place = match job.owner.id() {
+            Some(user) => Some(self.shares.place(user, by).await?),
+            None => None,
+        };
+        let queued = Instant::now();
+        self.send(Task::Write(Write { job, texts, queued, by, state: state.clone(), answer }))?;
         let ended = |_| match state.load(Ordering::Acquire) {
             COMMITTING => Err(DbError::OutcomeUnknown("the writer ended while it committed".to_owned())),
             _ => Err(DbError::unavailable("the writer ended before it committed")),

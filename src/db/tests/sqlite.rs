@@ -114,6 +114,77 @@ async fn a_second_process_is_waited_for_and_then_given_up() {
 }
 
 #[tokio::test]
+async fn every_write_waits_for_another_process_as_long_as_the_first() {
+    Bed::sqlite(|config| config.acquire_timeout = Duration::from_secs(2))
+        .await
+        .hold(async |bed| {
+            let DatabaseUrl::Sqlite(path) = &bed.config.url else { unreachable!() };
+            let other = rusqlite::Connection::open(path).unwrap();
+            other.execute_batch("begin immediate").unwrap();
+            let begun = Instant::now();
+            // The second queues up while the first waits in SQLite.
+            let write = async |after: u64| {
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                let asked = Instant::now();
+                let ann = user("ann");
+                let refused = bed.db.scope(&ann, soon()).write(vec![always(insert("x", 1))]).await;
+                assert!(matches!(refused, Err(DbError::Unavailable(_))), "{refused:?}");
+                asked.elapsed()
+            };
+            let waits = futures_util::future::join_all([0, 500, 1_000, 1_500].map(write)).await;
+            for wait in waits {
+                assert!((1_900..3_500).contains(&wait.as_millis()), "{wait:?} after {:?}", begun.elapsed());
+            }
+            // One that still waits when the file comes free is written.
+            let free = async {
+                tokio::time::sleep(Duration::from_millis(2_500)).await;
+                other.execute_batch("rollback").unwrap();
+            };
+            let late = async {
+                tokio::time::sleep(Duration::from_millis(1_000)).await;
+                let ann = user("ann");
+                bed.db.scope(&ann, soon()).write(vec![always(insert("late", 1))]).await
+            };
+            let (_, late, ()) = tokio::join!(write(0), late, free);
+            late.unwrap();
+            assert_eq!(bed.names("ann").await, ["late"]);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn one_users_writes_do_not_fill_the_queue() {
+    Bed::sqlite(|config| config.acquire_timeout = Duration::from_secs(10))
+        .await
+        .hold(async |bed| {
+            let DatabaseUrl::Sqlite(path) = &bed.config.url else { unreachable!() };
+            let other = rusqlite::Connection::open(path).unwrap();
+            other.execute_batch("begin immediate").unwrap();
+            let (ann, bob) = (user("ann"), user("bob"));
+            let names: Vec<_> = (0..6_000).map(|i| format!("{i}")).collect();
+            let scope = bed.db.scope(&ann, soon());
+            let flood = names.iter().map(|name| scope.write(vec![always(insert(name, 1))]));
+            let flood = futures_util::future::join_all(flood);
+            let others = async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                let free = async {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    other.execute_batch("rollback").unwrap();
+                };
+                let scope = bed.db.scope(&bob, soon());
+                let theirs = scope.write(vec![always(insert("y", 1))]);
+                tokio::join!(theirs, free).0.unwrap();
+            };
+            let (flood, ()) = tokio::join!(flood, others);
+            let good = flood.iter().filter(|result| result.is_ok()).count();
+            let refused =
+                flood.iter().filter(|result| matches!(result, Err(DbError::Unavailable(_)))).count();
+            assert_eq!((good, refused), (512, 5_488));
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn closing_writes_the_log_back_and_the_file_opens_again() {
     Bed::sqlite(|_| {})
         .await

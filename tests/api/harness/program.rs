@@ -26,19 +26,28 @@ pub(crate) struct Program {
 impl Program {
     /// Starts one with an empty database, with these variables beside (or instead of) the usual ones.
     pub(crate) async fn start(engine: Engine, vars: &[(&str, &str)]) -> Self {
+        Self::until(engine, vars, true).await
+    }
+
+    /// As [`Program::start`], but waits only until it listens.
+    pub(crate) async fn launch(engine: Engine, vars: &[(&str, &str)]) -> Self {
+        Self::until(engine, vars, false).await
+    }
+
+    async fn until(engine: Engine, vars: &[(&str, &str)], ready: bool) -> Self {
         let home = Home::make(engine).await;
         let mut all = home.vars(engine);
         all.push(("HOST".to_owned(), "127.0.0.1".to_owned()));
         all.extend(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (child, address) = begin(&all, folder.path().join("log")).await;
+        let (child, address) = begin(&all, folder.path().join("log"), ready).await;
         Self { address, child, vars: all, folder, home: Some(home) }
     }
 
     /// Another server on the same database, which must not outlive this one.
     pub(crate) async fn beside(&self) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (child, address) = begin(&self.vars, folder.path().join("log")).await;
+        let (child, address) = begin(&self.vars, folder.path().join("log"), true).await;
         Self { address, child, vars: self.vars.clone(), folder, home: None }
     }
 
@@ -46,7 +55,7 @@ impl Program {
     pub(crate) async fn again(&mut self) {
         assert!(self.child.try_wait().expect("a child").is_some(), "it still runs");
         let log = self.log_file();
-        (self.child, self.address) = begin(&self.vars, log).await;
+        (self.child, self.address) = begin(&self.vars, log, true).await;
     }
 
     /// SIGKILL: it ends where it stands.
@@ -108,8 +117,8 @@ impl Drop for Program {
     }
 }
 
-/// Starts the process on a free port and waits until it is ready.
-async fn begin(vars: &[(String, String)], log: PathBuf) -> (Child, SocketAddr) {
+/// Starts the process on a free port and waits until it listens, or also until it is ready.
+async fn begin(vars: &[(String, String)], log: PathBuf, ready: bool) -> (Child, SocketAddr) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("it is bound");
     drop(free);
@@ -128,7 +137,7 @@ async fn begin(vars: &[(String, String)], log: PathBuf) -> (Child, SocketAddr) {
     let began = Instant::now();
     loop {
         let listens = TcpStream::connect(address).await.is_ok();
-        if listens && Request::new("GET", "/health/ready").send(address).await.status == 200 {
+        if listens && (!ready || Request::new("GET", "/health/ready").send(address).await.status == 200) {
             return (child, address);
         }
         assert!(child.try_wait().expect("a child").is_none(), "it has ended");

@@ -111,6 +111,15 @@ impl World {
 
     /// Holds all rows of `tasks` so that no write can go on, until the guard is dropped.
     pub(crate) async fn hold_tasks(&self) -> Hold {
+        self.hold(|schema| format!("lock table \"{schema}\".tasks in access exclusive mode")).await
+    }
+
+    /// Holds the row of a user as an erasure would, until the guard is dropped; on SQLite the file.
+    pub(crate) async fn hold_user(&self, id: &str) -> Hold {
+        self.hold(|schema| format!("select id from \"{schema}\".users where id = '{id}' for update")).await
+    }
+
+    async fn hold(&self, lock: impl FnOnce(&str) -> String) -> Hold {
         match &self.home {
             Home::Sqlite(folder) => {
                 let file =
@@ -120,8 +129,7 @@ impl World {
             }
             Home::Postgres { url, schema } => {
                 let client = connect(url).await;
-                let lock = format!("begin; lock table \"{schema}\".tasks in access exclusive mode");
-                client.batch_execute(&lock).await.expect("the table's lock");
+                client.batch_execute(&format!("begin; {}", lock(schema))).await.expect("the lock");
                 Hold::Postgres(client)
             }
         }
@@ -141,6 +149,11 @@ pub(crate) enum Hold {
 pub(super) enum Home {
     Sqlite(tempfile::TempDir),
     Postgres { url: String, schema: String },
+}
+
+/// Whether `TEST_POSTGRES_MODE=pooled`: every server on PostgreSQL then reaches it through PgBouncer.
+pub(crate) fn is_pooled() -> bool {
+    std::env::var("TEST_POSTGRES_MODE").is_ok_and(|mode| mode == "pooled")
 }
 
 impl Home {
@@ -178,7 +191,7 @@ impl Home {
             }
             Self::Postgres { url, schema } => {
                 vars.push(("DATABASE_SCHEMA", schema.clone()));
-                if engine == Engine::Pooled {
+                if engine == Engine::Pooled || is_pooled() {
                     vars.push(("DATABASE_URL", test_server("TEST_PGBOUNCER_URL")));
                     vars.push(("DATABASE_DIRECT_URL", url.clone()));
                 } else {

@@ -8,14 +8,8 @@ fn last_instant() -> Instant {
 fn read(queued: Instant, deadline: Instant) -> (Read, oneshot::Receiver<Answer>) {
     let (answer, answered) = oneshot::channel();
     let statement = Statement { sql: "select 1".into(), params: Vec::new(), plan: Plan::Steady };
-    let steps = vec![Step { statement, when: When::Always }];
     (
-        Read {
-            job: Job { owner: Owner::Nobody, steps, judge: None, deadline },
-            texts: vec!["select 1".into()],
-            queued,
-            answer,
-        },
+        Read { job: Job::nobodys(statement, deadline), texts: vec!["select 1".into()], queued, answer },
         answered,
     )
 }

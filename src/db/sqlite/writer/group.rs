@@ -1,9 +1,9 @@
 //! A group of writes that share one commit.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rusqlite::Error;
+use rusqlite::{Error, ErrorCode};
 
 use crate::db::{DbError, Row};
 use crate::metrics::{Operation, Queue};
@@ -33,12 +33,8 @@ impl Desk {
         for write in &writes {
             self.counts.waited(Queue::SqliteWrite, now - write.queued);
         }
-        let (late, mut writes): (Vec<_>, Vec<_>) = writes
-            .into_iter()
-            .partition(|write| now >= write.job.deadline || now > write.queued + self.patience.acquire);
-        for write in late {
-            write.answer(Err(DbError::unavailable("the writer was busy for too long")));
-        }
+        let late = || DbError::unavailable("the writer was busy for too long");
+        let mut writes = in_time(writes, late);
         while !writes.is_empty() {
             match self.try_group(writes) {
                 Ended::Answered => return,
@@ -48,9 +44,14 @@ impl Desk {
     }
 
     fn try_group(&mut self, writes: Vec<Write>) -> Ended {
-        if let Err(error) = self.connection.execute_batch("begin immediate") {
-            self.fail(writes, &error);
-            return Ended::Answered;
+        if let Err(error) = self.begin(&writes) {
+            if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) {
+                self.fail(writes, &error);
+                return Ended::Answered;
+            }
+            // Another process has the file. Who has come later has not waited for long enough yet.
+            self.note(Some(&error));
+            return Ended::Again(in_time(writes, || DbError::Unavailable(error.to_string())));
         }
         let alone = writes.len() == 1;
         let mut done: Vec<(Write, Rows)> = Vec::with_capacity(writes.len());
@@ -76,6 +77,14 @@ impl Desk {
         }
         self.commit(done);
         Ended::Answered
+    }
+
+    /// Begins the transaction; another process is waited for as long as the first of the writes has patience.
+    fn begin(&self, writes: &[Write]) -> Result<(), Error> {
+        let by = writes.iter().map(|write| write.by).min();
+        let left = by.map_or(self.patience.acquire, |by| by.saturating_duration_since(Instant::now()));
+        self.connection.busy_timeout(left.min(self.patience.acquire) + Duration::from_millis(1))?;
+        self.connection.execute_batch("begin immediate")
     }
 
     /// Runs one write; what it did is undone when it fails or is judged so, and nothing else is.
@@ -150,6 +159,15 @@ impl Desk {
             write.answer(Err(DbError::Unavailable(error.to_string())));
         }
     }
+}
+
+/// Those of the writes whose time to wait has not passed; the others are answered.
+fn in_time(writes: Vec<Write>, late: impl Fn() -> DbError) -> Vec<Write> {
+    let now = Instant::now();
+    let (late_ones, writes) =
+        writes.into_iter().partition::<Vec<_>, _>(|write| now >= write.job.deadline || now >= write.by);
+    late_ones.into_iter().for_each(|write| write.answer(Err(late())));
+    writes
 }
 
 impl Write {

@@ -9,12 +9,17 @@ fn write(sql: &'static str, params: Vec<Value>) -> (Write, oneshot::Receiver<Ans
     let deadline = Instant::now() + Duration::from_secs(10);
     let job = Job::writes(&UserId::for_tests("ann"), steps, None, deadline);
     let state = Arc::new(AtomicU8::new(WAITING));
-    (Write { job, texts: vec![sql.into()], queued: Instant::now(), state, answer }, answered)
+    let queued = Instant::now();
+    (Write { job, texts: vec![sql.into()], queued, by: deadline, state, answer }, answered)
+}
+
+fn desk_patience() -> Patience {
+    Patience { acquire: Duration::from_secs(5), statement: Duration::from_secs(5) }
 }
 
 fn desk(folder: &tempfile::TempDir) -> Desk {
-    let patience = Patience { acquire: Duration::from_secs(5), statement: Duration::from_secs(5) };
-    let desk = Desk::open(&folder.path().join("x.db"), patience, Arc::default(), Arc::default()).unwrap();
+    let desk =
+        Desk::open(&folder.path().join("x.db"), desk_patience(), Arc::default(), Arc::default()).unwrap();
     desk.connection.execute_batch("create table t (owner text, text text) strict").unwrap();
     desk
 }
@@ -179,7 +184,9 @@ fn writer(
     let ((queue, tasks), (open, closing)) = (bounded(queue), bounded(0));
     let failing = desk.failing.clone();
     let thread = std::thread::spawn(move || run(desk, Inbox { tasks, closing }));
-    (Writer { queue, open: Mutex::new(Some(open)), failing }, thread)
+    let patience = desk_patience();
+    let shares = Shares::new(SHARE, 0);
+    (Writer { queue, open: Mutex::new(Some(open)), failing, shares, patience }, thread)
 }
 
 #[tokio::test]
