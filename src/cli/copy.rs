@@ -110,7 +110,7 @@ impl Copy {
         ends.prepare_target().await?;
         let target =
             Target::begin(&to.url, config, PATIENCE).await.map_err(|error| ends.unreachable(error))?;
-        ends.take(&target).await?;
+        let lifted = ends.take(&target).await?;
         complain(&format!(
             "note: what is written to {} from now on is not copied: let no server run on it",
             self.from
@@ -123,6 +123,7 @@ impl Copy {
         if source_changed || !comparison.is_same() {
             return Ok(Report { written: Written::TakenBack, source_changed, comparison });
         }
+        target.restore(lifted).await.map_err(|error| ends.uncommitted(error))?;
         target.commit().await.map_err(|error| ends.uncommitted(error))?;
         let source_changed = source.changed().map_err(|error| ends.untold(error))?;
         Ok(Report { written: Written::All, source_changed, comparison })

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Examined};
 
 mod database;
+mod fence;
 mod finding;
 mod keys;
 mod limits;
@@ -62,9 +63,10 @@ impl Doctor {
 
 /// Every look, at once and each on its own; told in one order.
 async fn look(examined: &Examined, clock: &Clock) -> Vec<Finding> {
-    let (database, migrations, keys, rate, listen, folder) = tokio::join!(
+    let (database, migrations, fence, keys, rate, listen, folder) = tokio::join!(
         database::look(examined),
         migrations::look(examined),
+        fence::look(examined),
         keys::look(examined, clock),
         limits::rate(examined),
         machine::listen(examined),
@@ -75,6 +77,7 @@ async fn look(examined: &Examined, clock: &Clock) -> Vec<Finding> {
     findings.extend(settings::secret(examined));
     findings.extend(database);
     findings.extend(migrations);
+    findings.extend(fence);
     findings.extend(keys);
     findings.extend(names::names(examined));
     findings.extend(settings::origins(examined));

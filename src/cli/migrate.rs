@@ -16,7 +16,8 @@ Examples:
   creatorvault migrate up                   apply every pending migration to DATABASE_URL
   creatorvault migrate up --sql > next.sql  only print what would run, to read it or to run it by hand with psql
 
-DATABASE_DIRECT_URL, where it is set, is used instead of DATABASE_URL: the address past a connection pooler.")]
+DATABASE_DIRECT_URL, where it is set, is used instead of DATABASE_URL: the address past a connection pooler.
+With DATABASE_RLS=on it also puts row level security on the tables that lack it, which only their owner can.")]
     Up {
         /// Print the SQL that would run, and run nothing
         #[arg(long)]
@@ -80,6 +81,11 @@ impl Migrate {
                 let rows = wait_for(async { migrate::status(&config.database).await.map_err(failed) })?;
                 for row in rows {
                     say(&format!("{:8} {}", if row.applied { "applied" } else { "pending" }, row.name));
+                }
+                if config.database.rls {
+                    let fence = wait_for(async { migrate::fence(&config.database).await.map_err(failed) })?;
+                    let open = fence.is_none_or(|fence| fence.tables.is_empty() || !fence.open().is_empty());
+                    say(&format!("{:8} row level security", if open { "pending" } else { "applied" }));
                 }
             }
             Self::New { name } => {

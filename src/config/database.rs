@@ -34,6 +34,8 @@ pub struct DatabaseConfig {
     pub statement_timeout: Duration,
     /// `DATABASE_PREPARED`.
     pub prepared: Prepared,
+    /// `DATABASE_RLS`: row level security on PostgreSQL.
+    pub rls: bool,
     /// `DATABASE_SCHEMA`, a plain identifier.
     pub schema: String,
     /// `AUTO_MIGRATE`.
@@ -59,9 +61,11 @@ impl DatabaseConfig {
         let mut warnings = Vec::new();
         let url = read_url(reader, environment, &mut warnings);
         let direct_url = read_direct_url(reader, &url, &mut warnings);
+        let rls = read_rls(reader, &url);
         Self {
             url,
             direct_url,
+            rls,
             pool_size: reader.parse("DATABASE_POOL_SIZE", 20, |text| count(text, 1)),
             pool_overflow: reader.parse("DATABASE_POOL_OVERFLOW", 10, |text| count(text, 0)),
             acquire_timeout: positive(reader, "DATABASE_ACQUIRE_TIMEOUT"),
@@ -135,6 +139,19 @@ fn read_direct_url(
             None
         }
     }
+}
+
+/// `DATABASE_RLS`. Whoever asks for that fence must not run without it.
+fn read_rls(reader: &mut Reader, main: &DatabaseUrl) -> bool {
+    let asked = reader.switch("DATABASE_RLS", false);
+    if asked && matches!(main, DatabaseUrl::Sqlite(_)) {
+        reader.problem(
+            "DATABASE_RLS",
+            "must not be on with SQLite, which has no row level security: unset it, or set DATABASE_URL to a PostgreSQL \
+             database",
+        );
+    }
+    asked
 }
 
 fn parse_url(reader: &mut Reader, name: &str, text: &str, warnings: &mut Vec<String>) -> Option<DatabaseUrl> {

@@ -16,6 +16,7 @@ const ACTED_ON: &[&str] = &[
     "DATABASE_POOL_OVERFLOW",
     "DATABASE_POOL_SIZE",
     "DATABASE_PREPARED",
+    "DATABASE_RLS",
     "DATABASE_SCHEMA",
     "DATABASE_STATEMENT_TIMEOUT",
     "DATABASE_URL",
@@ -56,11 +57,8 @@ pub(super) fn is_known(name: &str) -> bool {
     all().any(|known| known == name)
 }
 
-/// A fence that this version does not have. Whoever asks for it must not run without it.
-const REFUSED: &str = "DATABASE_RLS";
-
 fn all() -> impl Iterator<Item = &'static str> {
-    ACTED_ON.iter().copied().chain(NOT_YET.iter().map(|(name, _)| *name)).chain([REFUSED])
+    ACTED_ON.iter().copied().chain(NOT_YET.iter().map(|(name, _)| *name))
 }
 
 /// Warns of names one edit away from a known one, and of settings that this version does not act on.
@@ -73,12 +71,6 @@ pub(super) fn warn(reader: &mut Reader) {
                 format_args!("is no variable of this server and is ignored: did you mean {meant}?"),
             );
         }
-    }
-    if reader.switch(REFUSED, false) {
-        reader.problem(
-            REFUSED,
-            "must not be on: this version has no row level security, so unset it or wait for one that has",
-        );
     }
     for (name, neutral) in NOT_YET {
         let asks =

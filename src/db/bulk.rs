@@ -16,7 +16,7 @@ mod sqlite;
 mod target;
 
 pub use datum::{ColumnKind, Datum};
-pub use target::{Load, Target};
+pub use target::{Lifted, Load, Target};
 
 /// A database that is only read; everything that it says is from one moment on PostgreSQL, and each question by itself
 /// on SQLite.

@@ -9,10 +9,12 @@ use crate::config::database::{DatabaseConfig, DatabaseUrl};
 
 use super::{DbError, Engine};
 
+mod fence;
 mod files;
 mod postgres;
 mod sqlite;
 
+pub use fence::{Fence, Fenced};
 use files::Migration;
 
 /// Where applied migrations are written down.
@@ -42,14 +44,37 @@ enum Way {
     Down,
 }
 
-/// Applies every pending migration: the names of those that this call applied.
+/// Applies every pending migration, and with `DATABASE_RLS=on` puts row level security on the tables that lack it: the
+/// names of what this call applied.
 ///
 /// # Errors
 /// [`DbError::Unavailable`]: the database is down, or another process has migrated for ten minutes; run it again.
 /// [`DbError::Fault`], with the cure: a table of our name that these migrations did not make, a migration that was
 /// changed after it was applied, a missing right. Nothing is half done.
 pub async fn up(config: &DatabaseConfig) -> Result<Vec<String>, DbError> {
-    go(config, Way::Up, u32::MAX, &files::known(engine(config))).await
+    let known = files::known(engine(config));
+    let mut done = go(config, Way::Up, u32::MAX, &known).await?;
+    if let (true, DatabaseUrl::Postgres(url)) = (config.rls, config.migration_url()) {
+        let count = postgres::put_up(config, url, &known).await?;
+        if count > 0 {
+            tracing::info!(target: "creatorvault::db", tables = count, "row level security put up");
+            done.push("row level security".to_owned());
+        }
+    }
+    Ok(done)
+}
+
+/// How row level security stands for the role of `DATABASE_URL`, which is the one that serves; none on SQLite.
+///
+/// # Errors
+/// [`DbError::Unavailable`] when the database does not answer.
+pub async fn fence(config: &DatabaseConfig) -> Result<Option<Fence>, DbError> {
+    match &config.url {
+        DatabaseUrl::Postgres(url) => {
+            postgres::fence(config, url, &files::known(Engine::Postgres)).await.map(Some)
+        }
+        DatabaseUrl::Sqlite(_) => Ok(None),
+    }
 }
 
 /// Takes the newest `count` migrations back, with what their tables and columns hold: their names.
@@ -114,7 +139,11 @@ pub async fn up_sql(config: &DatabaseConfig) -> Result<String, DbError> {
     let known = files::known(engine(config));
     let records = records(config, &known).await?;
     let pending = known.iter().filter(|m| records.iter().all(|record| record.version != m.version));
-    Ok(files::script(engine(config), &config.schema, pending))
+    let mut text = files::script(engine(config), &config.schema, pending);
+    if let Some(fence) = fence(config).await?.filter(|_| config.rls) {
+        text.push_str(&fence::script(&fence, &known, &config.schema));
+    }
+    Ok(text)
 }
 
 /// Begins a migration: four files, up and down for each database, with the next number, below `dir`.

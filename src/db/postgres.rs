@@ -16,6 +16,7 @@ pub(super) mod batch;
 pub(super) mod cell;
 pub(super) mod connector;
 mod exclusive;
+pub(super) mod fence;
 mod held;
 mod hosts;
 pub(super) mod lane;
@@ -29,6 +30,7 @@ mod verdict;
 use batch::Query;
 use connector::Connector;
 use exclusive::Exclusive;
+use fence::Fence;
 use lane::{Lane, Shared};
 use trouble::{Kind, Trouble};
 
@@ -42,9 +44,10 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Postgres {
     texts: Arc<Texts>,
-    /// None behind a pooler, and once closed.
+    /// None behind a pooler or with row level security, and once closed.
     lane: ArcSwapOption<Lane>,
     exclusive: Arc<Exclusive>,
+    fence: Arc<Fence>,
     statement_timeout: Duration,
     counts: Arc<metrics::Database>,
 }
@@ -59,15 +62,18 @@ impl Postgres {
         let timeout = config.statement_timeout;
         let connector = Connector::new(config, url, (!pooled).then_some(timeout))?;
         let most = (config.pool_size + config.pool_overflow).max(1);
-        let shared = if pooled { 0 } else { LANE.min(most - 1) };
+        let shared = if pooled || config.rls { 0 } else { LANE.min(most - 1) };
+        let fence = Arc::new(Fence::new(config.rls));
         let lane = (shared > 0).then(|| Arc::new(Lane::open(&connector, shared, pool::OLDEST)));
         let texts = Arc::new(Texts::new(Engine::Postgres, &config.schema));
-        let exclusive = Exclusive::open(connector, config, texts.clone(), most - shared, counts.clone())?;
+        let exclusive =
+            Exclusive::open(connector, config, texts.clone(), fence.clone(), most - shared, counts.clone())?;
         tracing::debug!(target: "creatorvault::db", pooled, shared, exclusive = most - shared, "database opened");
         Ok(Arc::new(Self {
             texts,
             lane: ArcSwapOption::new(lane),
             exclusive: Arc::new(exclusive),
+            fence,
             statement_timeout: timeout,
             counts,
         }))
@@ -82,15 +88,20 @@ impl Postgres {
     pub(super) async fn read(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
         let steady = job.steps.iter().all(|step| step.statement.plan == Plan::Steady);
         match self.lane.load_full() {
-            Some(lane) if steady => {
-                let _timed = self.counts.begin(Operation::LaneRead);
-                self.on_lane(&lane, &job).await
+            Some(lane) if steady && !self.fence.is_up() => {
+                let timed = self.counts.begin(Operation::LaneRead);
+                let read = self.on_lane(&lane, &job).await;
+                drop(timed);
+                if read.is_err() && self.fence.is_up() { self.read_alone(job).await } else { read }
             }
-            _ => {
-                let texts = self.texts(&job);
-                self.exclusive.read(job, texts).await
-            }
+            _ => self.read_alone(job).await,
         }
+    }
+
+    /// Reads on a connection that nobody shares.
+    async fn read_alone(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
+        let texts = self.texts(&job);
+        self.exclusive.read(job, texts).await
     }
 
     pub(super) async fn write(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
@@ -130,6 +141,9 @@ impl Postgres {
             Ok(read) => return Ok(read),
             Err(trouble) => trouble,
         };
+        if trouble.kind == Kind::Guarded {
+            self.fence.raise();
+        }
         let second = if trouble.kind == Kind::Replanned {
             queries.iter().for_each(|query| first.forget(&query.text));
             first

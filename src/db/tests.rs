@@ -13,6 +13,7 @@ use crate::field::timestamp::Timestamp;
 
 mod behaviour;
 mod bulk;
+mod fence;
 mod pgbouncer;
 mod postgres;
 mod proxy;

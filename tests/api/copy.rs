@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::harness::{Behind, Engine, World};
 
 mod broken;
+mod guarded;
 mod late;
 mod refusals;
 mod same;

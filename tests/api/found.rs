@@ -226,6 +226,12 @@ async fn a_rare_word_is_found_by_its_index_on_postgres() {
         "select coalesce(sum(idx_scan), 0)::bigint from pg_stat_user_indexes \
          where schemaname = '{schema}' and indexrelname = 'tasks_by_words'"
     );
+    if world.vars().iter().any(|(name, _)| name == "DATABASE_RLS") {
+        // Its operators are not known to leak nothing, so row level security does without it.
+        assert_eq!(ann.v1_tasks().titles("search=needle&limit=5").await.len(), 5);
+        assert_eq!(behind.number(&scans).await, 0);
+        return;
+    }
     for _ in 0..100 {
         // A server process tells of its scans at the end of a later transaction.
         assert_eq!(ann.v1_tasks().titles("search=needle&limit=5").await.len(), 5);

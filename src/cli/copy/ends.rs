@@ -1,13 +1,13 @@
 //! The two databases: whether they are what they have to be, and what is said when they are not.
 
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
-use crate::db::bulk::{Source, Target};
+use crate::db::bulk::{Lifted, Target};
 use crate::db::migrate::{self, Applied};
 use crate::db::{DbError, Row};
 
 use super::tables::TABLES;
 use super::urls::Destination;
-use super::{Failure, complain};
+use super::{Failure, PATIENCE, complain};
 
 const NOTHING: &str = "nothing was copied";
 
@@ -71,9 +71,14 @@ impl Ends {
         }
         if rows.iter().any(|row| row.applied) {
             // Every row of ours belongs to a user, and the first migration makes that table.
-            let target =
-                Source::open(&self.to.url, &self.to).await.map_err(|error| self.unreachable(error))?;
-            let found = target.rows(&TABLES[0].any()).await.map_err(|error| self.unreachable(error))?;
+            let DatabaseUrl::Postgres(url) = &self.to.url else { return Ok(()) };
+            let look = async {
+                let target = Target::begin(url, &self.to, PATIENCE).await?;
+                // Nothing of this is committed.
+                let _lifted = target.lift(&[TABLES[0].name]).await?;
+                target.inside().rows(&TABLES[0].any()).await
+            };
+            let found = look.await.map_err(|error| self.unreachable(error))?;
             self.refuse_rows(TABLES[0].name, &found)?;
         }
         let applied = migrate::up(&self.to).await.map_err(|error| self.unreachable(error))?;
@@ -81,11 +86,16 @@ impl Ends {
         Ok(())
     }
 
-    /// Locks the target's tables against everybody else who writes, and refuses one that holds a row.
-    pub(super) async fn take(&self, target: &Target) -> Result<(), Failure> {
+    /// Locks the target's tables against everybody else who writes, lifts row level security from them, and refuses one
+    /// that holds a row.
+    pub(super) async fn take(&self, target: &Target) -> Result<Lifted<'static>, Failure> {
         let names: Vec<_> = TABLES.iter().map(|table| format!("@{}", table.name)).collect();
         let lock = format!("lock table {} in share row exclusive mode", names.join(", "));
-        target.run(&lock).await.map_err(|error| match error {
+        let lifting = async {
+            target.run(&lock).await?;
+            target.lift(&TABLES.map(|table| table.name)).await
+        };
+        let lifted = lifting.await.map_err(|error| match error {
             DbError::Locked(_) => Failure::from(format!(
                 "{}: another program is writing to {}; {NOTHING}: stop the server that runs on it, and run this \
                  again",
@@ -97,7 +107,7 @@ impl Ends {
             let found = target.inside().rows(&table.any()).await.map_err(|error| self.unwritten(error))?;
             self.refuse_rows(table.name, &found)?;
         }
-        Ok(())
+        Ok(lifted)
     }
 
     fn refuse_rows(&self, table: &str, found: &[Row]) -> Result<(), Failure> {
@@ -243,7 +253,7 @@ mod tests {
             .unwrap();
         let take = async || {
             let target = Target::begin(to, &config, Duration::from_millis(50)).await.unwrap();
-            ends.take(&target).await
+            ends.take(&target).await.map(drop)
         };
         let Failure(lines) = take().await.unwrap_err();
         client.batch_execute("rollback").await.unwrap();

@@ -50,15 +50,22 @@ fn postgres(
     let mut findings = vec![standing(config, found)];
     match (pending, look) {
         (Some(true), Some(look)) if !look.schema.create => findings.push(lacks(config, look.schema)),
-        (Some(false), Some(look)) => findings.push(words(&config.schema, look)),
+        (Some(false), Some(look)) => findings.push(words(config, look)),
         _ => {}
     }
     findings
 }
 
 /// Whether searches have their index: the migration goes on without where the extensions are not to be had.
-fn words(schema: &str, look: &PostgresLook) -> Finding {
+fn words(config: &DatabaseConfig, look: &PostgresLook) -> Finding {
     const CHECK: &str = "search index";
+    let schema = &config.schema;
+    if config.rls {
+        return Finding::ok(
+            CHECK,
+            "row level security does without it: a search for a rare word reads all rows of its user",
+        );
+    }
     if look.finds_words {
         return Finding::ok(CHECK, "words of three signs or more are found by it");
     }

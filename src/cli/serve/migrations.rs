@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::config::database::DatabaseConfig;
+use crate::db::migrate::Fence;
 use crate::db::{DbError, migrate, spread};
 
 /// How long the server waits for its tables before it listens without them. A migration may take minutes, ours or
@@ -66,22 +68,39 @@ fn begin(app: &Arc<App>) -> Looking {
 
 /// One look, and what can be done about it now.
 async fn look(app: &App) -> Result<Tables, String> {
-    let config = &app.config.database;
-    let found = if config.auto_migrate {
-        migrate::up(config).await.map(|_applied| Tables::Ready)
-    } else {
-        migrate::status(config).await.map(|rows| match rows.iter().filter(|row| !row.applied).count() {
-            0 => Tables::Ready,
-            count => Tables::Pending(format!(
-                "AUTO_MIGRATE=false and {count} to apply: run `creatorvault migrate up`"
-            )),
-        })
-    };
-    match found {
+    match found(&app.config.database).await {
         Ok(tables) => Ok(tables),
         Err(DbError::Unavailable(reason) | DbError::Locked(reason)) => Ok(Tables::Pending(reason)),
         Err(DbError::OutcomeUnknown(reason) | DbError::Fault(reason)) => Err(reason),
     }
+}
+
+async fn found(config: &DatabaseConfig) -> Result<Tables, DbError> {
+    if let Some(fence) = fence(config).await? {
+        fence.check_role()?;
+    }
+    let pending = if config.auto_migrate {
+        migrate::up(config).await?;
+        0
+    } else {
+        migrate::status(config).await?.iter().filter(|row| !row.applied).count()
+    };
+    if pending > 0 {
+        let text = format!("AUTO_MIGRATE=false and {pending} to apply: run `creatorvault migrate up`");
+        return Ok(Tables::Pending(text));
+    }
+    // Whoever asks for that fence must not run without it.
+    match fence(config).await?.map(|fence| fence.open().join(", ")) {
+        Some(open) if !open.is_empty() => Ok(Tables::Pending(format!(
+            "AUTO_MIGRATE=false, DATABASE_RLS=on, and no row level security on {open}: run `creatorvault migrate up`"
+        ))),
+        Some(_) | None => Ok(Tables::Ready),
+    }
+}
+
+/// How row level security stands, where it is asked for.
+async fn fence(config: &DatabaseConfig) -> Result<Option<Fence>, DbError> {
+    if config.rls { migrate::fence(config).await } else { Ok(None) }
 }
 
 /// Looks until the tables are there. What the database refuses now does not end a server that may answer other

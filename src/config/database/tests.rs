@@ -223,3 +223,17 @@ proptest! {
         prop_assert!(!shown.contains("Zq9Xw7"), "{}", shown);
     }
 }
+
+#[test]
+fn row_level_security_is_refused_where_there_is_none() {
+    let read = |url: &str| {
+        let vars = [("DATABASE_URL", url), ("DATABASE_RLS", "on")];
+        crate::config::Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned())))
+    };
+    assert!(read("postgresql://ann@h/db").unwrap().0.database.rls);
+    let problems = read("sqlite://data/x.db").unwrap_err();
+    assert!(
+        problems.len() == 1 && problems[0].starts_with("DATABASE_RLS must not be on with SQLite"),
+        "{problems:?}"
+    );
+}

@@ -11,11 +11,14 @@ use super::{Access, Told};
 use crate::config::database::{DatabaseConfig, PostgresUrl};
 use crate::db::postgres::batch::{Failed, Query, in_order};
 use crate::db::postgres::connector::Connector;
+use crate::db::postgres::fence::WHOSE;
 use crate::db::postgres::trouble::{Kind, Trouble};
 use crate::db::{DbError, Row};
 
-/// How times and bytes are written as text, the same on every server; a walk through a long table takes its time.
+/// How times and bytes are written as text, the same on every server; a walk through a long table takes its time. Rows
+/// that row level security would hide are a failure, not an absence.
 const READING: &str = "begin isolation level repeatable read read only; set local statement_timeout = 0; \
+                       set local row_security = off; \
                        set local idle_in_transaction_session_timeout = 0; set local timezone = 'UTC'; \
                        set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex'";
 
@@ -123,14 +126,25 @@ impl Link {
     }
 
     pub(super) async fn run(&mut self, told: &[Told<'_>]) -> Result<Vec<Vec<Row>>, DbError> {
-        let queries: Vec<Query<'_>> = told
-            .iter()
-            .map(|told| Query::new(Arc::from(&*told.text), &told.owner, &told.statement.params))
-            .collect();
+        let mut queries: Vec<Query<'_>> = Vec::with_capacity(told.len());
+        let mut whose = Vec::new();
+        let mut last = None;
+        for told in told {
+            // Where the tables have row level security it binds their owner too.
+            if last != told.owner.id() {
+                last = told.owner.id();
+                whose.push(queries.len());
+                queries.push(Query::new(Arc::from(WHOSE), &told.owner, &[]));
+            }
+            queries.push(Query::new(Arc::from(&*told.text), &told.owner, &told.statement.params));
+        }
         queries.iter().try_for_each(|query| query.check(None))?;
         let sent = queries.iter().map(|query| Box::pin(query.run(&self.client, None))).collect();
-        let answers = in_order(sent).await.into_iter();
-        answers.map(|answer| answer.map_err(|Failed { error, .. }| refused(&error))).collect()
+        let answers = in_order(sent).await.into_iter().enumerate();
+        answers
+            .filter(|(at, answer)| answer.is_err() || whose.binary_search(at).is_err())
+            .map(|(_, answer)| answer.map_err(|Failed { error, .. }| refused(&error)))
+            .collect()
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), DbError> {
@@ -151,6 +165,7 @@ pub(super) async fn commit(client: &Client) -> Result<(), DbError> {
             | Kind::ReadOnly
             | Kind::Replanned
             | Kind::Unready
+            | Kind::Guarded
             | Kind::Conflict
             | Kind::Unavailable
             | Kind::Locked

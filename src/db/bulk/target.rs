@@ -17,7 +17,7 @@ use crate::db::{DbError, Engine};
 /// No time limit but for locks: what is there to be waited for is this program's own work. The last one is not in every
 /// version of the server.
 const WRITING: &str = "begin isolation level read committed read write; set local statement_timeout = 0; \
-                       set local idle_in_transaction_session_timeout = 0; \
+                       set local idle_in_transaction_session_timeout = 0; set local row_security = off; \
                        select set_config(name, '0', true) from pg_catalog.pg_settings \
                        where name = 'transaction_timeout'";
 
@@ -64,6 +64,37 @@ impl Target {
         self.snapshot()?.client().batch_execute(&text).await.map_err(|error| refused(&error))
     }
 
+    /// Lifts row level security from the owner of these tables, which it binds where it is forced: `copy` and rows of
+    /// all users are not for those whom it binds. What was lifted; others wait for the tables until the end.
+    ///
+    /// # Errors
+    /// As [`Target::run`].
+    pub async fn lift<'a>(&self, tables: &[&'a str]) -> Result<Lifted<'a>, DbError> {
+        let mut lifted = Vec::new();
+        for table in tables {
+            let forced = "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+                          where c.relrowsecurity and c.relforcerowsecurity";
+            let schema = &self.inside.schema;
+            let text = format!("{forced} and n.nspname = '{schema}' and c.relname = '{table}'");
+            if !self.inside.rows(&text).await?.is_empty() {
+                self.run(&format!("alter table @{table} no force row level security")).await?;
+                lifted.push(*table);
+            }
+        }
+        Ok(Lifted(lifted))
+    }
+
+    /// Has it bind their owner again.
+    ///
+    /// # Errors
+    /// As [`Target::run`].
+    pub async fn restore(&self, lifted: Lifted<'_>) -> Result<(), DbError> {
+        for table in lifted.0 {
+            self.run(&format!("alter table @{table} force row level security")).await?;
+        }
+        Ok(())
+    }
+
     /// Begins to put rows into these columns of a table.
     ///
     /// # Errors
@@ -92,6 +123,11 @@ impl Target {
         }
     }
 }
+
+/// The tables whose owner row level security does not bind for this transaction.
+#[derive(Debug)]
+#[must_use = "what is lifted has to be restored before the commit"]
+pub struct Lifted<'a>(Vec<&'a str>);
 
 /// Rows on their way into a table. Dropped before its end, it spoils the transaction.
 pub struct Load {

@@ -54,6 +54,13 @@ impl Migration {
     }
 }
 
+/// The tables whose rows a migration says it touches, `-- touches rows: tasks, ideas`: there row level security is lifted
+/// from their owner while it runs.
+pub(super) fn touched(text: &str) -> Vec<&str> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("-- touches rows:"));
+    lines.flat_map(|names| names.split(',')).map(str::trim).filter(|name| !name.is_empty()).collect()
+}
+
 /// As the files are called.
 pub(super) fn full_name(version: i64, name: &str) -> String {
     format!("{version:04}_{name}")

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 
-use super::files::{Migration, book};
+use super::fence::Fence;
+use super::files::{Migration, book, touched};
 use super::{BOOK, Record, Way, check, foreign, next};
 use crate::config::database::{DatabaseConfig, PostgresUrl};
 use crate::db::postgres::connector::Connector;
@@ -19,14 +20,33 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// For the transaction only. A migration that waits for a table's lock holds up everybody behind it, so it waits
-/// briefly and tries again; a role's own statement timeout is not meant for it.
-const BEGIN: &str = "begin; set local lock_timeout = '3s'; set local statement_timeout = 0";
+/// briefly and tries again; a role's own statement timeout is not meant for it. What row level security hides from it
+/// is a failure, not an absence.
+pub(super) const BEGIN: &str =
+    "begin; set local lock_timeout = '3s'; set local statement_timeout = 0; set local row_security = off";
 
 /// Why a migration did not run.
-enum Stop {
+pub(super) enum Stop {
     /// Somebody else has the lock, of migrations or of a table: try again.
     Busy(String),
     Failed(DbError),
+}
+
+impl Stop {
+    /// A pause before the next try, where there is to be one.
+    async fn wait(self, patience: Instant) -> Result<(), DbError> {
+        match self {
+            Self::Failed(error) => Err(error),
+            Self::Busy(text) if Instant::now() > patience => {
+                Err(DbError::Unavailable(format!("another process holds a lock for ten minutes: {text}")))
+            }
+            Self::Busy(text) => {
+                tracing::debug!(target: "creatorvault::db", reason = text, "waiting to migrate");
+                tokio::time::sleep(spread(PAUSE * 2)).await;
+                Ok(())
+            }
+        }
+    }
 }
 
 impl From<Error> for Stop {
@@ -36,6 +56,12 @@ impl From<Error> for Stop {
         let mut trouble = Trouble::of(&error);
         if locked || trouble.kind == Kind::Conflict {
             return Self::Busy(trouble.text);
+        }
+        if trouble.kind == Kind::Guarded {
+            return Self::Failed(DbError::Fault(format!(
+                "{}; a migration that touches rows says so, in a line `-- touches rows: TABLE, TABLE`",
+                trouble.text
+            )));
         }
         if denied {
             trouble.text.push_str(
@@ -55,9 +81,9 @@ impl From<DbError> for Stop {
 }
 
 /// A connection for migrations.
-struct Ground {
-    client: Client,
-    schema: String,
+pub(super) struct Ground {
+    pub(super) client: Client,
+    pub(super) schema: String,
 }
 
 /// Goes at most `most` migrations up or down.
@@ -69,28 +95,52 @@ pub(super) async fn go(
     known: &[Migration],
 ) -> Result<Vec<String>, DbError> {
     let ground = Ground::reach(config, url).await?;
+    let mut done = Vec::new();
     if way == Way::Up && ground.is_done(known).await? {
-        return Ok(Vec::new());
+        return Ok(done);
     }
     let patience = Instant::now() + PATIENCE;
-    let mut done = Vec::new();
     while done.len() < usize::try_from(most).unwrap_or(usize::MAX) {
         match ground.one(way, known).await {
             Ok(Some(name)) => done.push(name),
             Ok(None) => break,
-            Err(Stop::Failed(error)) => return Err(error),
-            Err(Stop::Busy(text)) if Instant::now() > patience => {
-                return Err(DbError::Unavailable(format!(
-                    "another process holds a lock for ten minutes: {text}"
-                )));
-            }
-            Err(Stop::Busy(text)) => {
-                tracing::debug!(target: "creatorvault::db", reason = text, "waiting to migrate");
-                tokio::time::sleep(spread(PAUSE * 2)).await;
-            }
+            Err(stop) => stop.wait(patience).await?,
         }
     }
     Ok(done)
+}
+
+/// Puts row level security on the tables that lack it: on how many.
+pub(super) async fn put_up(
+    config: &DatabaseConfig,
+    url: &PostgresUrl,
+    known: &[Migration],
+) -> Result<usize, DbError> {
+    let ground = Ground::reach(config, url).await?;
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match ground.put_up(known).await {
+            Ok(count) => return Ok(count),
+            Err(stop) => stop.wait(patience).await?,
+        }
+    }
+}
+
+/// How row level security stands, for the role of this URL.
+pub(super) async fn fence(
+    config: &DatabaseConfig,
+    url: &PostgresUrl,
+    known: &[Migration],
+) -> Result<Fence, DbError> {
+    let ground = Ground::reach(config, url).await?;
+    ground.fence(known).await.map_err(ended)
+}
+
+fn ended(stop: Stop) -> DbError {
+    match stop {
+        Stop::Failed(error) => error,
+        Stop::Busy(text) => DbError::Unavailable(text),
+    }
 }
 
 /// What the database has written down, after the checks that go before any change.
@@ -108,10 +158,7 @@ pub(super) async fn records(
         }
         Ok(records)
     };
-    look.await.map_err(|stop| match stop {
-        Stop::Failed(error) => error,
-        Stop::Busy(text) => DbError::Unavailable(text),
-    })
+    look.await.map_err(ended)
 }
 
 impl Ground {
@@ -170,7 +217,9 @@ impl Ground {
             }
             Way::Down => (&migration.down, migration.forget()),
         };
+        let lifted = self.lift(&touched(text), known).await?;
         self.run(text).await.map_err(|stop| named(stop, migration))?;
+        self.restore(&lifted).await?;
         self.run(&note).await?;
         self.client.batch_execute("commit").await?;
         Ok(Some(migration.full_name()))
@@ -231,11 +280,11 @@ impl Ground {
         records.ok_or_else(|| DbError::Fault(format!("{BOOK} does not read")).into())
     }
 
-    async fn run(&self, text: &str) -> Result<(), Stop> {
+    pub(super) async fn run(&self, text: &str) -> Result<(), Stop> {
         Ok(self.client.batch_execute(&translate(text, Engine::Postgres, &self.schema)).await?)
     }
 
-    async fn rows(&self, text: &str) -> Result<Vec<SimpleQueryRow>, Error> {
+    pub(super) async fn rows(&self, text: &str) -> Result<Vec<SimpleQueryRow>, Error> {
         let messages = self.client.simple_query(text).await?;
         let rows = messages.into_iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
@@ -245,7 +294,7 @@ impl Ground {
     }
 
     /// The first column of the first row.
-    async fn word(&self, text: &str) -> Result<Option<String>, Error> {
+    pub(super) async fn word(&self, text: &str) -> Result<Option<String>, Error> {
         let rows = self.rows(text).await?;
         Ok(rows.first().and_then(|row| row.try_get(0).ok().flatten()).map(str::to_owned))
     }

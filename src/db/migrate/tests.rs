@@ -284,3 +284,52 @@ fn new_files_take_the_next_number() {
         assert_eq!(new(folder.path(), bad).unwrap_err().kind(), std::io::ErrorKind::InvalidInput, "{bad}");
     }
 }
+
+/// A migration that looks at rows, with the line that says so or without.
+fn touching(line: &str) -> Vec<Migration> {
+    let mut known = files::known(Engine::Postgres);
+    known.push(Migration {
+        version: 9000,
+        name: "touching".to_owned(),
+        up: format!("{line}update @tasks set version = version + 1;"),
+        down: format!("{line}update @tasks set version = version - 1;"),
+    });
+    known
+}
+
+#[tokio::test]
+async fn a_migration_that_touches_rows_has_to_say_so_under_row_level_security() {
+    let role = own_schema().replace("test_", "role_");
+    Bed::postgres(|config| {
+        let DatabaseUrl::Postgres(url) = &mut config.url else { unreachable!() };
+        url.user = Some(role.clone());
+        config.rls = true;
+    })
+    .await
+    .hold(async |bed| {
+        let schema = &bed.config.schema;
+        bed.raw(&format!("create role {role} login; alter schema {schema} owner to {role}")).await;
+        up(&bed.config).await.unwrap();
+        bed.raw(
+            "insert into @users (id) values ('ann'), ('bob'); \
+             insert into @tasks (user_id, id, number, title, title_fold) \
+             select id, gen_random_uuid(), 1, 't', 't' from @users",
+        )
+        .await;
+        let error = go(&bed.config, Way::Up, 1, &touching("")).await.unwrap_err();
+        assert!(error.text().contains("-- touches rows"), "{error}");
+        let known = touching("-- touches rows: tasks\n");
+        for (way, version) in [(Way::Up, 2), (Way::Down, 1)] {
+            assert_eq!(go(&bed.config, way, 1, &known).await.unwrap(), ["9000_touching"]);
+            bed.raw(&format!("do $$ begin assert (select sum(version) from @tasks) = 2 * {version}; end $$"))
+                .await;
+            assert!(fence(&bed.config).await.unwrap().unwrap().open().is_empty(), "the fence is back");
+        }
+        let all = names(&bed.config);
+        assert_eq!(down(&bed.config, 50).await.unwrap().len(), all.len());
+        let again = up(&bed.config).await.unwrap();
+        assert_eq!(again.last().map(String::as_str), Some("row level security"));
+        bed.raw(&format!("drop schema {schema} cascade; create schema {schema}; drop role {role}")).await;
+    })
+    .await;
+}

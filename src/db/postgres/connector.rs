@@ -11,6 +11,7 @@ use tokio_postgres::{CancelToken, Client, Config, Error, Socket};
 
 use crate::config::database::{self as settings, DatabaseConfig, PostgresUrl};
 
+use super::fence::ALL_OR_ERROR;
 use super::hosts::{Hosts, Made};
 use super::reach::Reach;
 use super::tls::{self, Tls};
@@ -54,7 +55,7 @@ impl Connector {
         let mut config = Config::new();
         security(&mut config, url);
         login(&mut config, url);
-        let options = options(url, statement_timeout);
+        let options = options(url, statement_timeout, settings.rls);
         if !options.is_empty() {
             config.options(options);
         }
@@ -162,11 +163,11 @@ fn login(config: &mut Config, url: &PostgresUrl) {
 }
 
 /// The URL's own options, then ours, which wins: poolers refuse or drop it, so it is for direct connections only.
-fn options(url: &PostgresUrl, statement_timeout: Option<Duration>) -> String {
-    let own = url.options.clone().unwrap_or_default();
-    match statement_timeout {
-        Some(timeout) if own.is_empty() => format!("-c statement_timeout={}", timeout.as_millis()),
-        Some(timeout) => format!("{own} -c statement_timeout={}", timeout.as_millis()),
-        None => own,
+fn options(url: &PostgresUrl, statement_timeout: Option<Duration>, rls: bool) -> String {
+    let mut all: Vec<_> = url.options.iter().filter(|own| !own.is_empty()).cloned().collect();
+    if let Some(timeout) = statement_timeout {
+        all.push(format!("-c statement_timeout={}", timeout.as_millis()));
+        all.extend((!rls).then(|| format!("-c {ALL_OR_ERROR}")));
     }
+    all.join(" ")
 }

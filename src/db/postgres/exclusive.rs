@@ -17,6 +17,7 @@ use crate::metrics::{self, Operation};
 
 use super::GRACE;
 use super::connector::Connector;
+use super::fence::Fence;
 use super::held::{Connections, Held};
 use super::pool::Pool;
 use super::transaction::{Again, Begin, Failure, Progress, Transaction, queries};
@@ -36,6 +37,7 @@ pub(super) struct Exclusive {
     connections: Connections,
     connector: Connector,
     texts: Arc<Texts>,
+    fence: Arc<Fence>,
     /// Behind a transaction pooler: nothing named, every statement inside `begin` and `commit`.
     pooled: bool,
     acquire_timeout: Duration,
@@ -48,6 +50,7 @@ impl Exclusive {
         connector: Connector,
         config: &DatabaseConfig,
         texts: Arc<Texts>,
+        fence: Arc<Fence>,
         size: usize,
         counts: Arc<metrics::Database>,
     ) -> Result<Self, String> {
@@ -56,6 +59,7 @@ impl Exclusive {
             connections: Connections::new(pool, size, config.acquire_timeout),
             connector,
             texts,
+            fence,
             pooled: config.is_pooled(),
             acquire_timeout: config.acquire_timeout,
             statement_timeout: config.statement_timeout,
@@ -105,11 +109,16 @@ impl Exclusive {
         if self.pooled { timeout.min(job.deadline + GRACE) } else { timeout.min(job.deadline) }
     }
 
+    /// Whether statements may have names: not behind a pooler, nor where a name was not to see what its rows are.
+    fn named(&self) -> bool {
+        !self.pooled && !self.fence.is_late()
+    }
+
     /// For one transaction only: a pooler hands what a session sets to its other clients. The deadline goes in too,
     /// because poolers may hold back cancel requests (PgBouncer 1.18 sends one at a time when its pool is full).
     fn timeout(&self, job: &Job) -> String {
         let left = job.deadline.saturating_duration_since(Instant::now()).min(self.statement_timeout);
-        format!("set local statement_timeout = {}", left.as_millis().max(1))
+        format!("set local statement_timeout = {}{}", left.as_millis().max(1), self.fence.pooled())
     }
 
     async fn reads(
@@ -119,7 +128,7 @@ impl Exclusive {
         texts: &[Arc<str>],
         mut gone: oneshot::Receiver<()>,
     ) -> Result<Rows, DbError> {
-        let mut retried = false;
+        let (mut retried, mut fenced) = (false, false);
         loop {
             let object = held.object()?;
             let failure = match self.read_until(object, job, texts, &mut gone).await {
@@ -133,6 +142,10 @@ impl Exclusive {
                     return Err(DbError::out_of_time());
                 }
             };
+            if failure.again == Again::Fenced && !fenced && self.fence.raise() {
+                fenced = true;
+                continue;
+            }
             if !failure.evict {
                 held.give_back();
                 return Err(failure.error);
@@ -170,13 +183,16 @@ impl Exclusive {
         progress: &Progress,
     ) -> Result<Rows, Failure> {
         let queries = queries(job, texts);
-        if self.pooled {
-            let begin = format!("begin; {}", self.timeout(job));
+        let fence = self.fence.of(job);
+        if self.pooled || fence.is_some() {
+            let begin =
+                if self.pooled { format!("begin; {}", self.timeout(job)) } else { "begin".to_owned() };
             let begin = Begin::Along(&begin);
             return Transaction {
                 client: object,
                 begin,
-                named: false,
+                fence,
+                named: self.named(),
                 queries,
                 job,
                 texts: &self.texts,
@@ -188,19 +204,11 @@ impl Exclusive {
         }
         let reads = queries.iter().map(|query| Box::pin(query.run(object, None))).collect();
         let answers: Result<Rows, _> = super::batch::in_order(reads).await.into_iter().collect();
-        answers.map_err(|failed| {
-            let trouble = Trouble::of(&failed.error);
-            let evict = trouble.evicts();
-            reread(Failure {
-                error: trouble.unchanged(),
-                evict,
-                again: if evict { Again::Elsewhere } else { Again::No },
-            })
-        })
+        answers.map_err(|failed| reread(Failure::nothing_done(Trouble::of(&failed.error))))
     }
 
     async fn writes(&self, mut held: Held, job: &Job, texts: &[Arc<str>]) -> Result<Rows, DbError> {
-        let (mut conflicts, mut moved) = (0, false);
+        let (mut conflicts, mut moved, mut fenced) = (0, false, false);
         loop {
             let object = held.object()?;
             let failure = match self.try_write(object, job, texts).await {
@@ -230,7 +238,8 @@ impl Exclusive {
                     tracing::debug!(target: "creatorvault::db", error = %failure.error, "running a write on another connection");
                     self.connections.replace(&mut held).await?;
                 }
-                Again::No | Again::Here | Again::Elsewhere | Again::AtThePrimary => {
+                Again::Fenced if !fenced && self.fence.raise() => fenced = true,
+                Again::No | Again::Here | Again::Fenced | Again::Elsewhere | Again::AtThePrimary => {
                     held.give_back();
                     return Err(failure.error);
                 }
@@ -257,13 +266,15 @@ impl Exclusive {
         texts: &[Arc<str>],
     ) -> Result<(Rows, bool), Failure> {
         let progress = Progress::default();
-        let begin =
-            if job.steps.len() == 1 && job.judge.is_none() { Begin::Never } else { Begin::Along("begin") };
+        let fence = self.fence.of(job);
+        let alone = job.steps.len() == 1 && job.judge.is_none() && fence.is_none();
+        let begin = if alone { Begin::Never } else { Begin::Along("begin") };
         let queries = queries(job, texts);
         let mut transaction = Transaction {
             client: object,
             begin,
-            named: !self.pooled,
+            fence,
+            named: self.named(),
             queries,
             job,
             texts: &self.texts,

@@ -27,6 +27,9 @@ const NAMED: usize = 128;
 pub(super) struct Transaction<'a> {
     pub(super) client: &'a ClientWrapper,
     pub(super) begin: Begin<'a>,
+    /// Says whose transaction it is, where row level security asks; it goes along with the first statements. Never
+    /// without a `begin`.
+    pub(super) fence: Option<Query<'a>>,
     /// Whether statements may have names here.
     pub(super) named: bool,
     pub(super) queries: Vec<Query<'a>>,
@@ -86,6 +89,8 @@ pub(super) enum Again {
     No,
     /// After a known conflict, on the same connection.
     Here,
+    /// On the same connection, saying whose it is: the tables have row level security, which nobody expected.
+    Fenced,
     /// On another connection.
     Elsewhere,
     /// On another connection, to a server that takes writes.
@@ -93,9 +98,13 @@ pub(super) enum Again {
 }
 
 impl Failure {
-    fn nothing_sent(trouble: Trouble) -> Self {
+    pub(super) fn nothing_done(trouble: Trouble) -> Self {
         let evict = trouble.evicts();
-        let again = if evict { Again::Elsewhere } else { Again::No };
+        let again = match trouble.kind {
+            Kind::Guarded => Again::Fenced,
+            _ if evict => Again::Elsewhere,
+            _ => Again::No,
+        };
         Self { error: trouble.unchanged(), evict, again }
     }
 }
@@ -164,7 +173,7 @@ impl Transaction<'_> {
         let prepared = distinct.iter().map(|(query, kinds)| {
             Box::pin(async {
                 let statement = self.client.prepare_typed_cached(&query.text, kinds).await;
-                statement.map_err(|error| Failure::nothing_sent(Trouble::of(&error)))
+                statement.map_err(|error| Failure::nothing_done(Trouble::of(&error)))
             })
         });
         let prepared: Vec<Statement> =
@@ -206,7 +215,7 @@ impl Transaction<'_> {
         ends: bool,
         prepared: &[Option<Statement>],
     ) -> Result<Vec<Vec<Row>>, Failure> {
-        let mut sent: Vec<Boxed<'_, Result<Vec<Row>, Failed>>> = Vec::with_capacity(wave.len() + 2);
+        let mut sent: Vec<Boxed<'_, Result<Vec<Row>, Failed>>> = Vec::with_capacity(wave.len() + 3);
         let (along, begins) = match self.begin {
             Begin::Along(text) if first == 0 => (Some(text), true),
             Begin::Before(text) if first == 0 => (Some(text), false),
@@ -215,6 +224,10 @@ impl Transaction<'_> {
         if let Some(text) = along {
             sent.push(Box::pin(self.command(text, Some(&self.progress.begun))));
         }
+        if let Some(fence) = self.fence.as_ref().filter(|_| first == 0) {
+            sent.push(Box::pin(fence.run(self.client, None)));
+        }
+        let before = sent.len();
         for ((query, statement), _) in
             self.queries.iter().zip(prepared).skip(first).zip(wave).filter(|(_, runs)| **runs)
         {
@@ -233,7 +246,7 @@ impl Transaction<'_> {
             let stray = begins && at == 0 && some_ran;
             return Err(if stray { self.unknown(&failed) } else { self.judge(&failed, at == commit, ends) });
         }
-        let mut rows = answers.into_iter().filter_map(Result::ok).skip(usize::from(along.is_some()));
+        let mut rows = answers.into_iter().filter_map(Result::ok).skip(before);
         Ok(wave.iter().map(|runs| if *runs { rows.next().unwrap_or_default() } else { Vec::new() }).collect())
     }
 
@@ -257,6 +270,7 @@ impl Transaction<'_> {
             | Kind::Fault
             | Kind::Stale
             | Kind::ReadOnly
+            | Kind::Guarded
             | Kind::Locked
             | Kind::Unserved => true,
             // The server aborts what it had not committed; a pooler may say this of itself, with the commit passed on.
@@ -272,6 +286,7 @@ impl Transaction<'_> {
                 self.forget();
                 Again::Here
             }
+            Kind::Guarded => Again::Fenced,
             Kind::Ended | Kind::Lost | Kind::Stale => Again::Elsewhere,
             Kind::ReadOnly => Again::AtThePrimary,
             Kind::Unready

@@ -29,6 +29,8 @@ pub(in crate::db) enum Kind {
     Replanned,
     /// A table or a column is not there: migrations are pending.
     Unready,
+    /// Row level security hides rows from a statement that was to see them all (`row_security = off`).
+    Guarded,
     /// A known rollback that may well succeed when run again: 40001, 40P01.
     Conflict,
     /// Refused for want of something that may come back: time, memory, disk.
@@ -66,6 +68,10 @@ impl Trouble {
             Kind::Fault | Kind::Unsent => DbError::Fault(self.text),
             Kind::Unready => DbError::pending(&self.text),
             Kind::Locked => DbError::Locked(self.text),
+            Kind::Guarded => DbError::Fault(format!(
+                "{}; name a role that sees the rows of all users (a superuser, or with bypassrls)",
+                self.text
+            )),
             Kind::Lost
             | Kind::Ended
             | Kind::Unserved
@@ -111,6 +117,7 @@ fn kind(server: &ServerError) -> Kind {
         "26000" => Kind::Stale,
         // The function that says so has the same name in every language.
         "0A000" if server.routine() == Some("RevalidateCachedQuery") => Kind::Replanned,
+        "42501" if server.routine() == Some("check_enable_rls") => Kind::Guarded,
         // undefined_table, undefined_column, invalid_schema_name
         "42P01" | "42703" | "3F000" => Kind::Unready,
         // Beside a lost race for locks also foreign_key_violation: what a row refers to went away in between, and comes

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use super::*;
 use crate::config::database::Host;
 
-struct PgBouncer {
+pub(super) struct PgBouncer {
     child: Child,
     port: u16,
     _folder: TempDir,
@@ -23,6 +23,11 @@ impl Drop for PgBouncer {
 
 impl PgBouncer {
     async fn start() -> Self {
+        Self::start_as(None).await
+    }
+
+    /// One whose clients are all this role.
+    pub(super) async fn start_as(role: Option<&str>) -> Self {
         let DatabaseUrl::Postgres(url) = settings(&[("DATABASE_URL", &test_url())]).url else {
             unreachable!()
         };
@@ -33,7 +38,7 @@ impl PgBouncer {
             value.map(|value| format!(" {key}='{value}'")).unwrap_or_default()
         };
         let login = login("dbname", url.dbname.as_deref().or(url.user.as_deref()))
-            + &login("user", url.user.as_deref())
+            + &login("user", role.or(url.user.as_deref()))
             + &login("password", url.password.as_ref().map(crate::config::Secret::expose));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
@@ -69,7 +74,7 @@ impl PgBouncer {
         Self { child, port, _folder: folder }
     }
 
-    fn lead(&self, config: &mut DatabaseConfig) {
+    pub(super) fn lead(&self, config: &mut DatabaseConfig) {
         let DatabaseUrl::Postgres(url) = &mut config.url else { unreachable!() };
         url.hosts = vec![(Host::Name("127.0.0.1".to_owned()), self.port)];
         url.pgbouncer = Some(true);

@@ -127,7 +127,7 @@ impl World {
                 file.execute_batch("begin immediate").expect("the write lock");
                 Hold::Sqlite(file)
             }
-            Home::Postgres { url, schema } => {
+            Home::Postgres { url, schema, .. } => {
                 let client = connect(url).await;
                 client.batch_execute(&format!("begin; {}", lock(schema))).await.expect("the lock");
                 Hold::Postgres(client)
@@ -148,7 +148,24 @@ pub(crate) enum Hold {
 #[derive(Debug)]
 pub(super) enum Home {
     Sqlite(tempfile::TempDir),
-    Postgres { url: String, schema: String },
+    Postgres {
+        url: String,
+        schema: String,
+        /// The role that owns the tables and that row level security binds, where the tests run with it.
+        role: Option<String>,
+    },
+}
+
+/// Whether `TEST_POSTGRES_MODE=guarded`: servers directly on PostgreSQL then have row level security.
+fn is_guarded(engine: Engine) -> bool {
+    engine == Engine::Postgres && std::env::var("TEST_POSTGRES_MODE").is_ok_and(|mode| mode == "guarded")
+}
+
+/// The URL of another role on the same server.
+pub(crate) fn as_role(url: &str, role: &str) -> String {
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let (_, place) = rest.split_once('@').expect("a URL with a role");
+    format!("{scheme}://{role}@{place}")
 }
 
 /// Whether `TEST_POSTGRES_MODE=pooled`: every server on PostgreSQL then reaches it through PgBouncer.
@@ -164,14 +181,21 @@ impl Home {
         let url = test_server("TEST_POSTGRES_URL");
         let schema = format!("test_{}", Clock::system().random_id().simple());
         let client = connect(&url).await;
-        client.batch_execute(&format!("create schema \"{schema}\"")).await.expect("a schema of its own");
-        Self::Postgres { url, schema }
+        let role = is_guarded(engine).then(|| schema.replace("test_", "role_"));
+        let make = match &role {
+            Some(role) => {
+                format!("create role {role} login; create schema \"{schema}\" authorization {role}")
+            }
+            None => format!("create schema \"{schema}\""),
+        };
+        client.batch_execute(&make).await.expect("a schema of its own");
+        Self::Postgres { url, schema, role }
     }
 
     pub(super) async fn behind(&self) -> Behind {
         match self {
             Self::Sqlite(folder) => Behind::sqlite(&folder.path().join("test.db")),
-            Self::Postgres { url, schema } => Behind::postgres(connect(url).await, schema),
+            Self::Postgres { url, schema, .. } => Behind::postgres(connect(url).await, schema),
         }
     }
 
@@ -189,11 +213,14 @@ impl Home {
             Self::Sqlite(folder) => {
                 vars.push(("DATABASE_URL", format!("sqlite://{}", folder.path().join("test.db").display())));
             }
-            Self::Postgres { url, schema } => {
+            Self::Postgres { url, schema, role } => {
                 vars.push(("DATABASE_SCHEMA", schema.clone()));
                 if engine == Engine::Pooled || is_pooled() {
                     vars.push(("DATABASE_URL", test_server("TEST_PGBOUNCER_URL")));
                     vars.push(("DATABASE_DIRECT_URL", url.clone()));
+                } else if let Some(role) = role {
+                    vars.push(("DATABASE_URL", as_role(url, role)));
+                    vars.push(("DATABASE_RLS", "on".to_owned()));
                 } else {
                     vars.push(("DATABASE_URL", url.clone()));
                 }
@@ -205,15 +232,18 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        let Self::Postgres { url, schema } = self else { return };
+        let Self::Postgres { url, schema, role } = self else { return };
         // The test's runtime may be at its end and its threads busy: another one tidies up. What fails here stays in a
         // server that is thrown away.
-        let (url, schema) = (url.clone(), schema.clone());
+        let url = url.clone();
+        let mut drop = format!("set lock_timeout = '5s'; drop schema \"{schema}\" cascade");
+        if let Some(role) = role {
+            drop.push_str(&format!("; drop owned by {role}; drop role {role}"));
+        }
         let tidy = move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
-                let drop = format!("set lock_timeout = '5s'; drop schema \"{schema}\" cascade");
                 connect(&url).await.batch_execute(&drop).await.ok();
             });
         };

@@ -32,3 +32,37 @@ async fn a_migration_of_another_postgres_client_is_not_waited_for_before_listeni
     app.db.close().await;
     other.batch_execute(&format!("drop schema {schema} cascade")).await.unwrap();
 }
+
+#[tokio::test]
+async fn it_is_not_ready_without_the_fence_that_it_asks_for_nor_starts_as_a_role_that_has_none() {
+    let url = std::env::var("TEST_POSTGRES_URL").expect("set TEST_POSTGRES_URL to a PostgreSQL server");
+    let id = Clock::system().random_id().simple().to_string();
+    let (schema, role) = (format!("test_{id}"), format!("role_{id}"));
+    let (admin, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    admin.batch_execute(&format!("create role {role} login; create schema {schema}")).await.unwrap();
+    let settings = |own: &str, auto: &str| {
+        let vars = [
+            ("DATABASE_URL", own),
+            ("DATABASE_DIRECT_URL", &url),
+            ("DATABASE_SCHEMA", &schema),
+            ("DATABASE_RLS", "on"),
+            ("AUTO_MIGRATE", auto),
+        ];
+        Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap().0.database
+    };
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let own = format!("{scheme}://{role}@{}", rest.split_once('@').unwrap().1);
+    let refused = found(&settings(&url, "true")).await.unwrap_err();
+    assert!(refused.text().contains("nosuperuser nobypassrls"), "{refused}");
+    let there = format!("select 1 from pg_tables where schemaname = '{schema}'");
+    assert!(admin.query(&there, &[]).await.unwrap().is_empty(), "nothing is made for such a role");
+    migrate::up(&DatabaseConfig { rls: false, ..settings(&own, "true") }).await.unwrap();
+    match found(&settings(&own, "false")).await.unwrap() {
+        Tables::Pending(reason) => assert!(reason.contains("no row level security on"), "{reason}"),
+        Tables::Ready => panic!("ready without the fence"),
+    }
+    assert_eq!(found(&settings(&own, "true")).await.unwrap(), Tables::Ready);
+    assert_eq!(found(&settings(&own, "false")).await.unwrap(), Tables::Ready);
+    admin.batch_execute(&format!("drop schema {schema} cascade; drop role {role}")).await.unwrap();
+}
