@@ -290,6 +290,16 @@ impl Desk {
         }
     }
 
+    /// Writes the log back into the file after the disk had no room, so that the next write begins the log anew. A log that
+    /// has taken nearly all the room would otherwise stay just short of the length at which SQLite does this by itself,
+    /// and no write would ever have room.
+    fn begin_log_anew(&self) {
+        let done = self.connection.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()));
+        if let Err(error) = done {
+            tracing::debug!(target: "creatorvault::db", error = %error, "no room to write the log back either");
+        }
+    }
+
     /// Writes the log back into the file, as far as other processes let it.
     fn checkpoint(&self) {
         let done =

@@ -12,6 +12,11 @@ impl Dice {
             std::env::var("TEST_SEED").ok().map(|text| text.parse().expect("TEST_SEED is a whole number"));
         let seed = given.unwrap_or_else(|| Clock::system().now().micros().unsigned_abs());
         println!("TEST_SEED={seed}"); // shown when the test fails
+        Self::of(seed)
+    }
+
+    /// Those of a known seed.
+    pub(crate) fn of(seed: u64) -> Self {
         Self(seed)
     }
 

@@ -158,6 +158,9 @@ impl Desk {
         for write in writes {
             write.answer(Err(DbError::Unavailable(error.to_string())));
         }
+        if self.failed.get().is_some() {
+            self.begin_log_anew();
+        }
     }
 }
 

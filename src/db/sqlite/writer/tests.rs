@@ -58,6 +58,31 @@ fn a_full_disk_refuses_the_whole_group_and_is_remembered() {
 }
 
 #[test]
+fn after_a_full_disk_the_log_begins_anew_instead_of_growing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut desk = desk(&folder);
+    let log = || folder.path().join("x.db-wal").metadata().unwrap().len();
+    for _ in 0..5 {
+        let (write, mut answer) = write(INSERT, text(10_000));
+        desk.group(vec![write]);
+        assert!(answer.try_recv().unwrap().is_ok());
+    }
+    let pages: i64 = desk.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    desk.connection.pragma_update(None, "max_page_count", pages + 1).unwrap();
+    let (large, mut answer) = write(INSERT, text(100_000));
+    desk.group(vec![large]);
+    assert!(matches!(answer.try_recv().unwrap(), Err(DbError::Unavailable(_))));
+    desk.connection.pragma_update(None, "max_page_count", pages + 100).unwrap();
+    let before = log();
+    let (next, mut answer) = write(INSERT, text(10_000));
+    desk.group(vec![next]);
+    assert!(answer.try_recv().unwrap().is_ok());
+    assert_eq!(log(), before, "the log took no more room");
+    let count: i64 = desk.connection.query_row("select count(*) from t", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 6);
+}
+
+#[test]
 fn a_commit_that_fails_answers_everybody_with_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let mut desk = desk(&folder);
