@@ -8,12 +8,14 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 
+mod backup;
 mod copy;
 mod doctor;
 mod healthcheck;
 mod import;
 mod migrate;
 mod openapi;
+mod restore;
 mod serve;
 mod token;
 mod welcome;
@@ -26,6 +28,7 @@ Examples:
   creatorvault token new --user ann       a token to try the API with
   creatorvault token check eyJhbGciOi…    why this server takes or refuses a token
   creatorvault copy --from sqlite://data/creatorvault.db --to-env NEW_URL    move up to PostgreSQL
+  creatorvault backup vault.backup        a copy of the SQLite file, while the server runs
   creatorvault doctor                     what is wrong with this set-up, and the cure
   creatorvault import --from old.db       take the rows of an existing back end
 
@@ -52,6 +55,8 @@ enum Command {
     Token(token::Token),
     Doctor(doctor::Doctor),
     Openapi(openapi::Openapi),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Copy(copy::Copy),
     Healthcheck(healthcheck::Healthcheck),
     Import(import::Import),
@@ -91,6 +96,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Openapi(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::Copy(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Import(command) => command.run(),

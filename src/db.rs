@@ -12,6 +12,7 @@ use crate::auth::user_id::UserId;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
 use crate::metrics;
 
+pub mod backup;
 mod bounded;
 pub mod bulk;
 pub mod draft;

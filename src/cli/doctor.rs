@@ -10,6 +10,7 @@ use super::{Failure, say};
 use crate::clock::Clock;
 use crate::config::{Config, Examined};
 
+mod citus;
 mod database;
 mod fence;
 mod finding;
@@ -21,6 +22,7 @@ mod names;
 mod report;
 mod settings;
 
+pub(super) use database::size;
 use finding::{Finding, Status};
 
 /// How long one look may take: the network, a disk, a name server may never answer.

@@ -18,7 +18,7 @@ pub use fence::{Fence, Fenced};
 use files::Migration;
 
 /// Where applied migrations are written down.
-const BOOK: &str = "creatorvault_migrations";
+pub(super) const BOOK: &str = "creatorvault_migrations";
 
 /// A migration and whether the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,12 @@ pub(super) fn status_through(connection: &rusqlite::Connection) -> Result<Vec<Ap
 
 /// The names of the migrations that this program has for the database, in order.
 pub fn names(config: &DatabaseConfig) -> Vec<String> {
-    files::known(engine(config)).iter().map(Migration::full_name).collect()
+    names_of(engine(config))
+}
+
+/// As [`names`], for an engine.
+pub(super) fn names_of(engine: Engine) -> Vec<String> {
+    files::known(engine).iter().map(Migration::full_name).collect()
 }
 
 /// What is known here and what is written down there, in one order.

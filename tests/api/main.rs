@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod backup;
 mod batch;
 mod behaviour;
 mod bodies;
@@ -38,6 +39,7 @@ mod repeats;
 mod search;
 mod settings;
 mod settings_writes;
+mod sharding;
 mod shutdown;
 mod streams;
 mod strict;

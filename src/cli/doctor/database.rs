@@ -121,7 +121,20 @@ fn postgres(config: &DatabaseConfig, url: &PostgresUrl, look: &PostgresLook) -> 
         found.push(Finding::problem("encoding", detail, cure));
     }
     found.push(ctype(look));
+    found.extend(look.shadows.then(|| shadows(&config.schema)));
+    found.extend(look.citus.as_ref().map(|citus| super::citus::citus(&config.schema, citus)));
     found
+}
+
+/// PostgreSQL looks for a name in the schema that is called like the role, and only then in `public`.
+fn shadows(schema: &str) -> Finding {
+    let detail = format!(
+        "there is a role {schema} too, so whoever signs in as it and asks for tasks gets the table of {schema}, not that of public"
+    );
+    let cure = format!(
+        "if another program signs in as {schema}: alter role {schema} set search_path = public, or choose another DATABASE_SCHEMA"
+    );
+    Finding::warning("schema", detail, cure)
 }
 
 fn server(url: &PostgresUrl, look: &PostgresLook) -> Finding {
@@ -194,7 +207,7 @@ pub(super) fn millis(time: Duration) -> String {
 }
 
 /// A size for people.
-pub(super) fn size(bytes: u64) -> String {
+pub(in crate::cli) fn size(bytes: u64) -> String {
     match bytes {
         0..1_048_576 => format!("{} KiB", bytes.div_ceil(1_024)),
         1_048_576..1_073_741_824 => format!("{} MiB", bytes / 1_048_576),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
+use super::citus::{self, CitusLook};
 use crate::config::database::{DatabaseConfig, PostgresUrl};
 use crate::db::DbError;
 use crate::db::postgres::connector::Connector;
@@ -26,7 +27,10 @@ select current_setting('server_version'), \
     (select count(*) from pg_catalog.pg_class i join pg_catalog.pg_index x on x.indexrelid = i.oid and x.indisvalid \
         where i.relnamespace = n.oid and i.relname in ('tasks_by_words', 'ideas_by_words')) = 2, \
     (select quote_ident(p.nspname) from pg_catalog.pg_extension e \
-        join pg_catalog.pg_namespace p on p.oid = e.extnamespace where e.extname = 'pg_trgm') \
+        join pg_catalog.pg_namespace p on p.oid = e.extnamespace where e.extname = 'pg_trgm'), \
+    '@schema' <> 'public' and exists (select from pg_catalog.pg_roles where rolname = '@schema') and exists \
+        (select from pg_catalog.pg_class c join pg_catalog.pg_namespace p on p.oid = c.relnamespace \
+        where p.nspname = 'public' and c.relname in ('users', 'tasks', 'ideas')) \
 from pg_catalog.pg_database d \
 join pg_catalog.pg_settings s on s.name = 'statement_timeout' \
 left join pg_catalog.pg_namespace n on n.nspname = '@schema' \
@@ -62,6 +66,11 @@ pub struct PostgresLook {
     /// Whether the start-up option with the statement timeout was refused, as poolers do; the rest was then learned
     /// without it.
     pub refuses_options: bool,
+    /// Whether a role is called like the schema, so that its names mean our tables first, while `public` has tables of the
+    /// same names.
+    pub shadows: bool,
+    /// The extension Citus, where the database has it.
+    pub citus: Option<CitusLook>,
 }
 
 /// What the role may do where the tables belong.
@@ -92,7 +101,20 @@ pub async fn postgres(config: &DatabaseConfig, url: &PostgresUrl) -> Result<Post
     // A plain name, by the rules of the setting.
     let found = rows(&client, &QUESTIONS.replace("@schema", &config.schema)).await?;
     let answer = found.first().ok_or_else(|| DbError::Fault("no answer about the database".to_owned()))?;
-    Ok(read(answer, connecting, round_trip, refuses_options))
+    Ok(PostgresLook {
+        citus: citus(&client, &config.schema).await?,
+        ..read(answer, connecting, round_trip, refuses_options)
+    })
+}
+
+async fn citus(client: &Client, schema: &str) -> Result<Option<CitusLook>, DbError> {
+    let first = |rows: &[SimpleQueryRow]| {
+        rows.first().and_then(|row| row.try_get(0).ok().flatten().map(str::to_owned))
+    };
+    let Some(version) = first(&rows(client, citus::EXTENSION).await?) else { return Ok(None) };
+    let nodes = first(&rows(client, citus::NODES).await?);
+    let tables = rows(client, &citus::TABLES.replace("@schema", schema)).await?;
+    Ok(Some(citus::read(&version, nodes.as_deref(), &tables)))
 }
 
 async fn connect(
@@ -144,6 +166,8 @@ fn read(
         finds_words: yes(11),
         trigrams: Some(text(12)).filter(|name| !name.is_empty()).map(str::to_owned),
         refuses_options,
+        shadows: yes(13),
+        citus: None,
     }
 }
 

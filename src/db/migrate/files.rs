@@ -108,6 +108,29 @@ pub(super) fn book(engine: Engine) -> String {
     )
 }
 
+/// The statements of a migration, each with the comments before it. One ends with a semicolon at the end of a line, outside
+/// comments and `$$`.
+pub(super) fn statements(text: &str) -> Vec<String> {
+    let (mut found, mut statement, mut quoted) = (Vec::new(), String::new(), false);
+    for line in text.lines() {
+        statement.push_str(line);
+        statement.push('\n');
+        if line.trim_start().starts_with("--") {
+            continue;
+        }
+        quoted ^= line.matches("$$").count() % 2 == 1;
+        if !quoted && line.trim_end().ends_with(';') {
+            found.push(std::mem::take(&mut statement));
+        }
+    }
+    // Comments alone are no statement.
+    let is_code = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with("--");
+    if statement.lines().any(is_code) {
+        found.push(statement);
+    }
+    found
+}
+
 /// A script that applies migrations by hand, each in a transaction.
 pub(super) fn script<'a>(
     engine: Engine,
@@ -163,4 +186,26 @@ pub(super) fn make(dir: &Path, name: &str) -> std::io::Result<Vec<PathBuf>> {
         }
     }
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_is_read_statement_by_statement() {
+        let text = "-- first;\ncreate table @a (\n  b text\n);\n\ndo $$\nbegin\n  null;\nend\n$$;\n-- last;\ndrop table @a";
+        let read: Vec<_> = statements(text).iter().map(|text| text.trim().to_owned()).collect();
+        let table = "-- first;\ncreate table @a (\n  b text\n);";
+        assert_eq!(read, [table, "do $$\nbegin\n  null;\nend\n$$;", "-- last;\ndrop table @a"]);
+        assert_eq!(statements("-- nothing\n\n"), Vec::<String>::new());
+        for migration in known(Engine::Postgres) {
+            for text in [&migration.up, &migration.down] {
+                assert_eq!(statements(text).concat().trim_end(), text.trim_end(), "nothing is lost");
+            }
+        }
+        let all: Vec<_> =
+            known(Engine::Postgres).iter().map(|migration| statements(&migration.up).len()).take(3).collect();
+        assert_eq!(all, [17, 5, 5]);
+    }
 }

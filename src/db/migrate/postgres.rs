@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 
 use super::fence::Fence;
-use super::files::{Migration, book, touched};
+use super::files::{Migration, book, statements, touched};
 use super::{BOOK, Record, Way, check, foreign, next};
 use crate::config::database::{DatabaseConfig, PostgresUrl};
 use crate::db::postgres::connector::Connector;
@@ -85,6 +85,10 @@ pub(super) struct Ground {
     pub(super) client: Client,
     pub(super) schema: String,
 }
+
+/// Has Citus change the shards of a table one after the other, without which it makes no extension in a transaction that
+/// has changed a table before. A name that plain PostgreSQL takes and does not look at.
+const SEQUENTIAL: &str = "set local citus.multi_shard_modify_mode to 'sequential'";
 
 /// Goes at most `most` migrations up or down.
 pub(super) async fn go(
@@ -217,8 +221,12 @@ impl Ground {
             }
             Way::Down => (&migration.down, migration.forget()),
         };
+        self.client.batch_execute(SEQUENTIAL).await?;
         let lifted = self.lift(&touched(text), known).await?;
-        self.run(text).await.map_err(|stop| named(stop, migration))?;
+        // One by one: Citus hands its workers the text that it was sent, and they take one statement at a time.
+        for statement in statements(text) {
+            self.run(&statement).await.map_err(|stop| named(stop, migration))?;
+        }
         self.restore(&lifted).await?;
         self.run(&note).await?;
         self.client.batch_execute("commit").await?;

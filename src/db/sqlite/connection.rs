@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,10 +38,22 @@ pub(in crate::db) fn open_for_writing(path: &Path, busy: Duration) -> Result<Con
     make_private(path).map_err(|error| cure(&format!("cannot be made ({error})")))?;
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(path, flags).map_err(|e| cure(&format!("does not open ({e})")))?;
-    set_up(&connection, busy).map_err(|error| cure(&format!("cannot be used ({error})")))?;
-    Ok(connection)
+    for _ in 0..TRIES {
+        let before = identity(path);
+        let connection =
+            Connection::open_with_flags(path, flags).map_err(|e| cure(&format!("does not open ({e})")))?;
+        set_up(&connection, busy).map_err(|error| cure(&format!("cannot be used ({error})")))?;
+        if before == identity(path) {
+            return Ok(connection);
+        }
+    }
+    Err(cure("was replaced again and again while it was opened"))
+}
+
+/// Which file the name leads to: `restore` may put another one in its place while this process waits for the lock of
+/// the old one.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// A new file is its owner's alone, and so are the log and the index that SQLite puts beside it: they hold every user's

@@ -28,6 +28,8 @@ fn look() -> PostgresLook {
         finds_words: true,
         trigrams: Some("public".to_owned()),
         refuses_options: false,
+        shadows: false,
+        citus: None,
     }
 }
 
@@ -75,6 +77,15 @@ fn a_pooler_is_known_by_the_settings_or_by_what_does_not_arrive() {
     let found = pooler(&pooled, &role);
     assert_eq!(found.status, Status::Ok);
     assert!(found.detail.contains("7000 ms (set by: user)"), "{found:?}");
+}
+
+#[test]
+fn a_role_that_is_called_like_the_schema_is_told() {
+    let config = config("postgresql://ann@h/db");
+    let found = postgres(&config, url(&config), &PostgresLook { shadows: true, ..look() });
+    let schema = found.iter().find(|finding| finding.check == "schema").unwrap();
+    assert_eq!(schema.status, Status::Warning);
+    assert!(postgres(&config, url(&config), &look()).iter().all(|finding| finding.check != "schema"));
 }
 
 #[test]
