@@ -1,5 +1,7 @@
 //! Completes the document with what all operations share: the token, the refusals, the headers.
 
+mod batch;
+mod forms;
 mod refer;
 mod removal;
 mod rows;
@@ -102,6 +104,8 @@ pub fn without_user(mut item: PathItem) -> PathItem {
 /// Adds the token's scheme, the shared refusals and headers, and the version.
 pub fn complete(document: &mut OpenApi) {
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    forms::say(document);
+    batch::say(document);
     let components = document.components.get_or_insert_default();
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.security_schemes.insert(TOKEN.to_owned(), RefOr::T(SecurityScheme::Http(scheme)));

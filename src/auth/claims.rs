@@ -233,3 +233,59 @@ pub(super) fn user_text(value: &Value) -> Option<String> {
 pub fn is_user_id(text: &str) -> bool {
     !text.is_empty() && text.chars().nth(255).is_none() && !text.chars().any(char::is_control)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A claim's value, likely or not.
+    fn any_claim() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,8}|a{250,260}|[a-c]".prop_map(Value::String),
+            prop::collection::vec("[a-c]{0,3}".prop_map(Value::String), 0..4).prop_map(Value::Array),
+            prop::collection::btree_map("id|email|name", "[a-c]".prop_map(Value::String), 0..3)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_claims_panic_at_any_time(
+            claims in prop::collection::btree_map("exp|nbf|iat|iss|aud|cnf|sub|userId|user_id|user|email|name", any_claim(), 0..12),
+            now in prop_oneof![any::<i64>().prop_map(|n| n.clamp(INSTANTS.0, INSTANTS.1)), Just(INSTANTS.0), Just(INSTANTS.1)],
+        ) {
+            let claims = Claims(claims.into_iter().collect());
+            let now = Timestamp::from_micros(now);
+            let expected = Expected { issuers: vec!["a".to_owned()], audiences: vec!["b".to_owned()] };
+            if let Ok(expiry) = claims.expiry(now) {
+                prop_assert!(expiry.micros() > now.micros().saturating_sub(LEEWAY));
+            }
+            let _ = (claims.not_before(now), claims.issued_ahead(now), claims.unbound());
+            prop_assert_eq!(claims.issuer(&expected).is_ok(), claims.0.get("iss") == Some(&Value::from("a")));
+            let named = claims.0.get("aud").and_then(texts).is_some_and(|texts| texts.iter().any(|text| text == "b"));
+            prop_assert_eq!(claims.audience(&expected).is_ok(), named);
+            let names = UserIdClaims::parse(["sub", "userId", "user_id", "user.id"].map(str::to_owned).to_vec()).unwrap();
+            if let Ok((user, name)) = claims.user_id(&names) {
+                prop_assert!(is_user_id(&user));
+                prop_assert_eq!(claims.at(name).and_then(user_text), Some(user));
+            }
+            for text in [claims.describing("email", &names), claims.describing("name", &names)].into_iter().flatten() {
+                prop_assert!(text.chars().count() <= 320);
+            }
+        }
+
+        #[test]
+        fn an_instant_is_its_seconds(seconds in -62_135_596_800_i64..253_402_207_200, millis in 0_i32..1000) {
+            let whole = Timestamp::from_micros(seconds * MICROS);
+            prop_assert_eq!(instant(&Value::from(seconds)), Some(whole));
+            let parts = instant(&Value::from(seconds as f64 + f64::from(millis) / 1000.0)).unwrap();
+            prop_assert!((parts.micros() - whole.micros() - i64::from(millis) * 1000).abs() <= 32, "{:?}", parts);
+        }
+    }
+}

@@ -22,6 +22,8 @@ fn loopback(origin: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::same;
 
     #[test]
@@ -60,5 +62,21 @@ mod tests {
             assert!(!same("http://localhost:3000", other), "{other}");
         }
         assert!(!same("https://app.example.com", "http://localhost"));
+    }
+
+    proptest! {
+        #[test]
+        fn being_the_same_is_mutual_and_needs_a_loopback_host(
+            one in "https?://(localhost|127\\.0\\.0\\.1|\\[::1\\]|a)(:[0-9a]{0,2})?/?",
+            other in "https?://(localhost|127\\.0\\.0\\.1|\\[::1\\]|a)(:[0-9a]{0,2})?/?",
+        ) {
+            prop_assert!(same(&one, &one));
+            prop_assert_eq!(same(&one, &other), same(&other, &one));
+            if same(&one, &other) && one != other {
+                let (one, other) = (reqwest::Url::parse(&one).unwrap(), reqwest::Url::parse(&other).unwrap());
+                prop_assert_eq!((one.scheme(), one.port(), one.path()), (other.scheme(), other.port(), other.path()));
+                prop_assert!(one.host_str() != Some("a") && other.host_str() != Some("a"));
+            }
+        }
     }
 }

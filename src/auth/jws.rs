@@ -150,3 +150,45 @@ impl Header {
         Err(Refusal::invalid(reason::TYPE, format!("typ is {}, expected JWT, at+jwt or none", shown(kind))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(any::<u8>(), 1..most)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_together_comes_apart_the_same(header in bytes(60), payload in bytes(60), signature in bytes(60)) {
+            let parts = [&header, &payload, &signature].map(|part| URL_SAFE_NO_PAD.encode(part));
+            let token = parts.join(".");
+            let jws = Compact::parse(&token).unwrap();
+            let signed = jws.signed();
+            let message = parts[..2].join(".");
+            prop_assert_eq!(signed.message, message.as_bytes());
+            prop_assert_eq!((signed.signature, &jws.header, &jws.payload), (&signature[..], &header, &payload));
+        }
+
+        #[test]
+        fn a_token_has_one_spelling(token in "[A-Ea-e0-9_=+/-]{0,6}(\\.[A-Ea-e0-9_=+/-]{0,6}){1,3}|\\PC{0,60}") {
+            if let Ok(jws) = Compact::parse(&token) {
+                let again = [&jws.header[..], &jws.payload, jws.signed().signature].map(|part| URL_SAFE_NO_PAD.encode(part));
+                prop_assert_eq!(again.join("."), token.as_str());
+                let _ = (jws.header(), jws.payload());
+            }
+            let _ = is_session_token(&token);
+        }
+
+        #[test]
+        fn no_header_makes_a_long_refusal(header in "\\{(\"(alg|kid|typ|crit|x)\":(\"[a-z]{0,400}\"|1|null|\\[\\]),?){0,3}\\}") {
+            let token = format!("{}.e30.e30", URL_SAFE_NO_PAD.encode(&header));
+            if let Err(refusal) = Compact::parse(&token).unwrap().header() {
+                prop_assert!(format!("{refusal:?}").len() < 400, "{:?}", refusal);
+            }
+        }
+    }
+}

@@ -85,6 +85,8 @@ impl<'de> Visitor<'de> for AnyValue {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -122,5 +124,49 @@ mod tests {
         assert!(parse(br#"{"a":"\ud800"}"#).is_err(), "a lone surrogate");
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(6_000), "]".repeat(6_000));
         assert!(parse(deep.as_bytes()).is_err());
+    }
+
+    /// Any JSON value, a few levels deep.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::String),
+        ];
+        leaf.prop_recursive(3, 20, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
+                prop::collection::btree_map("[a-d\"é]{0,2}", inner, 0..5)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(value in any_json()) {
+            let object = serde_json::json!({ "a": value });
+            prop_assert_eq!(parse(object.to_string().as_bytes()).map(Value::Object), Ok(object));
+        }
+
+        #[test]
+        fn a_member_twice_is_refused_at_any_depth(value in any_json(), name in "[a-c]", nested in 0_usize..5, escaped: bool) {
+            let again = if escaped { format!("\\u{:04x}", u32::from(name.chars().next().unwrap())) } else { name.clone() };
+            let inner = format!("{{\"{name}\":{value},\"x\":0,\"{again}\":1}}");
+            let text = format!("{{\"n\":{}{inner}{}}}", "[".repeat(nested), "]".repeat(nested));
+            prop_assert!(serde_json::from_str::<Value>(&text).is_ok());
+            prop_assert!(parse(text.as_bytes()).is_err(), "{}", text);
+        }
+
+        #[test]
+        fn no_bytes_panic_and_none_are_repeated(text in "[{}\\[\\]\",:a0-9.eE+-]{0,40}|Zq9Xw7\\PC{0,20}", tail: Vec<u8>) {
+            let bytes = [text.as_bytes(), &tail].concat();
+            match parse(&bytes) {
+                Ok(object) => prop_assert_eq!(Ok(object), serde_json::from_slice(&bytes).map_err(|_| ())),
+                Err(told) => prop_assert!(told.len() < 200 && !told.contains("Zq9Xw7"), "{}", told),
+            }
+        }
     }
 }

@@ -85,6 +85,8 @@ fn references(text: &str) -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn get<'a>(file: &'a File, name: &str) -> Option<&'a str> {
@@ -132,5 +134,28 @@ mod tests {
         assert_eq!(File::parse(b"A=\xff").problems, [".env is not UTF-8: save it as plain UTF-8 text"]);
         let none = File::read(Path::new("/nonexistent/.env"));
         assert!(none.vars.is_empty() && none.problems.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics_and_is_never_repeated(
+            text in "([A-C]{1,2}=?| |'|\"|\\\\|#|\\$|\\{|\\}|\r?\n|é|export |Zq9Xw7){0,30}|\\PC{0,40}",
+        ) {
+            let file = File::parse(text.as_bytes());
+            prop_assert!(!file.problems.concat().contains("Zq9Xw7"), "{:?}", file.problems);
+        }
+
+        #[test]
+        fn a_value_in_single_quotes_is_kept_as_it_is(
+            // The parser takes a backslash at the end for one that escapes the quote.
+            values in prop::collection::vec("[^'\u{feff}\r]{0,40}[^'\u{feff}\r\\\\]", 1..5),
+        ) {
+            let text: String = values.iter().enumerate().map(|(n, value)| format!("V{n}='{value}'\n")).collect();
+            let file = File::parse(text.as_bytes());
+            prop_assert!(file.problems.is_empty(), "{:?}", file.problems);
+            for (n, value) in values.iter().enumerate() {
+                prop_assert_eq!(get(&file, &format!("V{n}")), Some(value.as_str()));
+            }
+        }
     }
 }

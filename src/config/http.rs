@@ -126,6 +126,8 @@ fn is_name_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> (HttpConfig, String) {
@@ -170,5 +172,21 @@ mod tests {
         assert!(problems.contains("PORT must be"));
         assert_eq!(problems.matches("ALLOWED_ORIGINS ").count(), 2, "{problems}");
         assert_eq!(problems.matches("TRUSTED_PROXIES must list").count(), 2, "{problems}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_host_is_read_as_it_is_shown(text in "[a-c0-9.:\\[\\]_-]{0,20}|\\PC{0,40}") {
+            if let Ok(host) = parse_host(&text) {
+                prop_assert_eq!(parse_host(&host.to_string()), Ok(host));
+            }
+        }
+
+        #[test]
+        fn every_address_is_read(address: IpAddr) {
+            let host = Host::Address(address);
+            prop_assert_eq!(parse_host(&address.to_string()), Ok(host.clone()));
+            prop_assert_eq!(parse_host(&host.to_string()), Ok(host));
+        }
     }
 }

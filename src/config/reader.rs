@@ -142,3 +142,39 @@ pub fn parse_switch(text: &str) -> Result<bool, String> {
         _ => Err("must be true or false".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_duration_is_its_number_times_its_unit(number: u64, blank in " ?", unit in prop::sample::select(vec![
+            ("", 1000_u128), ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000),
+        ])) {
+            let meant = u128::from(number) * unit.1;
+            let read = parse_duration(&format!("{number}{blank}{}", unit.0)).ok();
+            prop_assert_eq!(read.map(|time| time.as_millis()), Some(meant).filter(|ms| *ms <= u128::from(u64::MAX)));
+        }
+
+        #[test]
+        fn a_size_is_its_number_times_its_unit(number: u64, blank in " ?", unit in prop::sample::select(vec![
+            ("", 1_u128), ("B", 1), ("KiB", 1024), ("MiB", 1024 * 1024), ("GiB", 1024 * 1024 * 1024),
+        ])) {
+            let meant = usize::try_from(u128::from(number) * unit.1).ok();
+            prop_assert_eq!(parse_size(&format!("{number}{blank}{}", unit.0)).ok(), meant);
+        }
+
+        #[test]
+        fn arbitrary_values_are_read_or_refused_without_being_repeated(
+            text in "[+-]?[0-9]{0,25}[. ]?([kKMGimsh]|Zq9Xw7|é){0,4}|\\PC{0,40}",
+        ) {
+            let told = [parse_duration(&text).err(), parse_size(&text).err(), parse_switch(&text).err()];
+            for told in told.into_iter().flatten() {
+                prop_assert!(told.len() < 100 && !told.contains("Zq9Xw7"), "{}", told);
+            }
+        }
+    }
+}

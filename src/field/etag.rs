@@ -183,4 +183,25 @@ mod tests {
             prop_assert_eq!(Expected::parse(&version.tag("i")), Expected::OneOf(vec![version]));
         }
     }
+
+    proptest! {
+        #[test]
+        fn a_list_of_tags_names_the_versions_it_was_made_of(
+            versions in prop::collection::vec((any::<u128>(), 1..=i64::MAX), 1..8),
+            form in "[a-z]{0,6}",
+            weak in "(W/)?",
+            blank in "[ \t]{0,2}",
+        ) {
+            let mut versions: Vec<_> =
+                versions.into_iter().map(|(id, version)| RowVersion { id: Uuid::from_u128(id), version }).collect();
+            let tags: Vec<_> = versions.iter().map(|version| version.tag(&form)).collect();
+            let value: Vec<_> = tags.iter().map(|tag| format!("{blank}{weak}{tag}{blank}")).collect();
+            let value = value.join(",");
+            prop_assert!(tags.iter().all(|tag| names(&value, tag)));
+            let other = RowVersion { id: Uuid::nil(), version: 1 }.tag(&form);
+            prop_assert!(!names(&value, &other));
+            versions.dedup();
+            prop_assert_eq!(Expected::parse(&value), Expected::OneOf(versions));
+        }
+    }
 }

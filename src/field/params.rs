@@ -378,4 +378,25 @@ mod tests {
             prop_assert_eq!(read(&format!("o={number}"), offset), (Some(number), vec![]));
         }
     }
+
+    proptest! {
+        #[test]
+        fn what_a_browser_encodes_is_read_as_it_was(pairs in prop::collection::vec(("\\PC{0,6}", ".{0,12}"), 0..6)) {
+            let mut url = reqwest::Url::parse("http://x/").unwrap();
+            url.query_pairs_mut().extend_pairs(&pairs);
+            let params = Params::parse(url.query().unwrap_or_default()).unwrap();
+            let read: Vec<_> = params.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            prop_assert_eq!(read, pairs);
+        }
+
+        #[test]
+        fn what_is_read_is_what_a_browser_reads(query in "[a-c=&+%0-9A-F]{0,40}") {
+            if let Ok(params) = Params::parse(&query) {
+                let url = reqwest::Url::parse(&format!("http://x/?{query}")).unwrap();
+                let browser: Vec<_> = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+                let read: Vec<_> = params.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                prop_assert_eq!(read, browser);
+            }
+        }
+    }
 }

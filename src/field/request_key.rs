@@ -43,6 +43,8 @@ impl RequestKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -54,6 +56,19 @@ mod tests {
         assert_eq!(RequestKey::parse(b" padded ").as_deref(), Ok("padded"));
         for key in [&b""[..], b"  ", b"a\tb", b"\xff", b"a\x7f", "x".repeat(256).as_bytes()] {
             assert!(RequestKey::parse(key).is_err(), "{key:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_printable_and_accepted_again(
+            bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..300), "\\PC{0,300}".prop_map(String::into_bytes)],
+        ) {
+            if let Ok(key) = RequestKey::parse(&bytes) {
+                prop_assert!((1..=LONGEST).contains(&key.chars().count()) && !key.chars().any(char::is_control));
+                prop_assert_eq!(std::str::from_utf8(&bytes).map(str::trim), Ok(key.as_str()));
+                prop_assert_eq!(RequestKey::parse(key.as_bytes()), Ok(key));
+            }
         }
     }
 }

@@ -189,4 +189,21 @@ mod tests {
             }
         }
     }
+
+    proptest! {
+        #[test]
+        fn a_title_is_accepted_when_its_rule_says_so(text in "[\\s\0aé字👨\u{200d}]{0,14}|.{0,14}") {
+            let read = Title::<10>::parse("Title", &Value::from(text.as_str())).map(Title::into_string);
+            let trimmed = text.trim();
+            let good = (1..=10).contains(&trimmed.chars().count()) && !trimmed.contains('\0');
+            prop_assert_eq!(read.ok(), good.then(|| trimmed.to_owned()));
+        }
+
+        #[test]
+        fn a_long_text_is_kept_as_it_is_or_refused(text in "[\\s\0aé字👨\u{200d}]{0,14}|.{0,14}") {
+            let read = LongText::<10>::parse("Notes", &Value::from(text.as_str())).map(LongText::into_string);
+            let good = text.chars().count() <= 10 && !text.contains('\0');
+            prop_assert_eq!(read.ok(), good.then_some(text));
+        }
+    }
 }

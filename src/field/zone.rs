@@ -132,4 +132,15 @@ mod tests {
             prop_assert_eq!(zone.day(end).start, end);
         }
     }
+
+    proptest! {
+        #[test]
+        fn no_name_panics(name in "[A-Z][a-z]{0,6}(/[A-Z][a-z_]{0,8}){0,2}|[+-]?[0-9:]{0,6}|\\PC{0,40}", micros in Timestamp::MIN.micros()..=Timestamp::MAX.micros()) {
+            if let Ok(zone) = Zone::parse_labelled("tz", &name) {
+                let now = Timestamp::from_micros(micros);
+                let day = zone.day(now);
+                prop_assert!(day.start <= day.end);
+            }
+        }
+    }
 }

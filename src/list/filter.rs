@@ -223,10 +223,44 @@ fn contains_pattern(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::contains_pattern;
+    use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn wildcards_are_plain_characters() {
         assert_eq!(contains_pattern("50%_\\"), "%50\\%\\_\\\\%");
+    }
+
+    /// What `like` means by a pattern whose wildcards are escaped with `\`: text without its first and last `%`, unescaped.
+    fn meant(pattern: &str) -> Option<String> {
+        let mut text = String::new();
+        let mut signs = pattern.strip_prefix('%')?.strip_suffix('%')?.chars();
+        while let Some(sign) = signs.next() {
+            match sign {
+                '%' | '_' => return None,
+                '\\' => text.push(signs.next().filter(|next| matches!(next, '%' | '_' | '\\'))?),
+                other => text.push(other),
+            }
+        }
+        Some(text)
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_means_its_word_and_nothing_else(word in "[%_\\\\'\"a]{0,12}|\\PC{0,12}") {
+            prop_assert_eq!(meant(&contains_pattern(&word)), Some(word));
+        }
+
+        #[test]
+        fn no_filter_panics(name in "search|q|tags|tag_mode|priority|due_before|due_after|overdue|has_due_date", value in ".{0,60}|[0-9T:Z+, -]{0,30}") {
+            let mut url = reqwest::Url::parse("http://x/").unwrap();
+            url.query_pairs_mut().append_pair(&name, &value);
+            let params = Params::parse(url.query().unwrap_or_default()).unwrap();
+            let mut invalid = Invalid::default();
+            let filter = Filter::read(&params, Timestamp::from_micros(0), &mut invalid);
+            let filtered = filter.words.iter().chain(&filter.tags).any(|text| text.contains('\0'));
+            prop_assert!(!filtered, "U+0000 must not reach a statement");
+        }
     }
 }

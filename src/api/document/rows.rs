@@ -2,8 +2,10 @@
 
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Required, ResponseBuilder};
 
+use super::forms::REQUEST_KEY;
 use super::text;
 
 /// What an operation does to one row, or to several.
@@ -66,6 +68,7 @@ pub(super) fn share(does: Does, operation: &mut Operation) {
             operation,
             "If-None-Match",
             "Entity tags that the client has already: 304 where one is the row's",
+            None,
         );
         let response = ResponseBuilder::new().description("The client has this version already").build();
         operation.responses.responses.entry("304".to_owned()).or_insert(RefOr::T(response));
@@ -73,12 +76,12 @@ pub(super) fn share(does: Does, operation: &mut Operation) {
     if does.is_conditional() {
         let says = "Entity tags of which one must be the row's (or `*`), else 412; with `REQUIRE_IF_MATCH=true` \
                     it must be sent, else 428";
-        parameter(operation, "If-Match", says);
+        parameter(operation, "If-Match", says, None);
     }
     if does.is_keyed() {
         let says = "1–255 printable characters. The same request under the same key is done once within 24 hours, and \
                     answered again";
-        parameter(operation, "Idempotency-Key", says);
+        parameter(operation, "Idempotency-Key", says, Some(REQUEST_KEY));
     }
     if matches!(does, Does::Completes | Does::Changes) {
         let response =
@@ -100,13 +103,13 @@ pub(super) fn share(does: Does, operation: &mut Operation) {
     }
 }
 
-fn parameter(operation: &mut Operation, name: &str, says: &str) {
+fn parameter(operation: &mut Operation, name: &str, says: &str, pattern: Option<&str>) {
     let parameter = ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(says))
-        .schema(Some(text()))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).pattern(pattern)))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
 }

@@ -58,3 +58,51 @@ impl KeyDocument {
 fn name(entry: &Value) -> String {
     entry.get("kid").and_then(Value::as_str).map_or_else(|| "a key without kid".to_owned(), shown)
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn member() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            prop::sample::select(vec![
+                "OKP", "EC", "RSA", "oct", "Ed25519", "P-256", "P-521", "sig", "ES256", "EdDSA", "AQAB"
+            ])
+            .prop_map(Value::from),
+            prop::collection::vec(any::<u8>(), 30..70).prop_map(|bytes| URL_SAFE_NO_PAD.encode(bytes).into()),
+            prop::collection::vec(any::<u8>(), 32..33).prop_map(|bytes| URL_SAFE_NO_PAD.encode(bytes).into()),
+            prop::collection::vec(any::<u8>(), 256..258)
+                .prop_map(|bytes| URL_SAFE_NO_PAD.encode(bytes).into()),
+            "\\PC{0,400}".prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            Just(serde_json::json!(["verify"])),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_is_taken_or_dropped_with_a_short_reason(
+            entries in prop::collection::vec(
+                prop::collection::btree_map("kty|crv|x|y|n|e|alg|use|key_ops|kid", member(), 0..10), 0..6,
+            ),
+        ) {
+            let text = serde_json::json!({ "keys": entries }).to_string();
+            let set = KeyDocument::parse(text.as_bytes(), None).unwrap();
+            prop_assert_eq!(set.keys.len() + set.dropped.len(), entries.len());
+            prop_assert!(set.dropped.iter().all(|reason| reason.len() < 700), "{:?}", set.dropped);
+        }
+
+        #[test]
+        fn no_answer_panics(text in "\\{?\"?keys\"?:?[\\[\\]{}\",:a-z0-9]{0,60}", bytes: Vec<u8>) {
+            for answer in [text.as_bytes(), &bytes] {
+                if let Err(told) = KeyDocument::parse(answer, None) {
+                    prop_assert!(told.len() < 200, "{}", told);
+                }
+            }
+        }
+    }
+}

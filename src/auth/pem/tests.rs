@@ -1,5 +1,7 @@
 //! PEM texts as people paste them. The keys here are samples made for these tests; nothing uses them.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::auth::samples::{Signer, pem};
 
@@ -134,5 +136,29 @@ fn what_does_not_parse_is_refused() {
         pem("PUBLIC KEY", &Signer::rsa().material()),
     ] {
         refused(&text);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_and_none_is_repeated(
+        text in "(-----BEGIN (PUBLIC KEY|RSA PUBLIC KEY|CERTIFICATE|Zq9Xw7)-----|-----END (PUBLIC KEY|CERTIFICATE)-----|\\\\n|\n|[A-Za-z0-9+/=]{0,20}|Zq9Xw7){0,6}|\\PC{0,60}",
+    ) {
+        if let Err(told) = public_key(&text) {
+            prop_assert!(told.len() < 200 && !told.contains("Zq9Xw7"), "{}", told);
+        }
+    }
+
+    #[test]
+    fn a_key_with_other_bytes_is_refused_or_another_key(
+        kind in 0_usize..4, place: prop::sample::Index, byte: u8, cut: Option<prop::sample::Index>,
+    ) {
+        let (label, mut der) = block([CERTIFICATE, CERTIFIED, RSA_1024, RSA_2047][kind]).unwrap();
+        let place = place.index(der.len());
+        der[place] = byte;
+        der.truncate(cut.map_or(der.len(), |cut| cut.index(der.len())));
+        let text = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", STANDARD.encode(&der));
+        prop_assert_eq!(block(&text), Ok((label, der)));
+        let _ = public_key(&text);
     }
 }

@@ -52,6 +52,8 @@ fn usual(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> Result<String, String> {
@@ -94,6 +96,15 @@ mod tests {
             ["yesterday", "infinity", "01/03/2026", "0044-03-15 00:00:00+00 BC", "2026-02-30 10:00:00", "é"]
         {
             assert!(read(odd).unwrap_err().starts_with("Created at must be"), "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_read_reads_back(text in "[0-9T:Zz+. -]{0,40}|\\PC{0,40}") {
+            if let Ok(time) = read(&text) {
+                prop_assert_eq!(read(&time), Ok(time.clone()), "{}", time);
+            }
         }
     }
 }

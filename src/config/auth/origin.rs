@@ -53,6 +53,8 @@ fn port(authority: &str, host: &str) -> Option<Option<u16>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::of;
 
     #[test]
@@ -93,6 +95,31 @@ mod tests {
         ] {
             let error = of(url).expect_err(url);
             assert!(error.starts_with("must ") && !error.contains("canary"), "{url}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics_and_an_origin_is_its_own(
+            text in "(https?|HTTP|ftp)?(://)?[a-cA-C0-9._:@%\\[\\]-]{0,20}[/?#]?[a-z:@]{0,5}|\\PC{0,60}",
+        ) {
+            if let Ok(origin) = of(&text) {
+                prop_assert_eq!(of(&origin), Ok(origin));
+            }
+        }
+
+        #[test]
+        fn the_origin_is_what_a_browser_makes_of_it(
+            scheme in "https?|HTTPS?",
+            host in "[a-zA-Z][a-zA-Z0-9]{0,6}(-[a-wyz][a-z]{0,3})?(\\.[a-zA-Z][a-z0-9]{0,5}){0,3}|127\\.0\\.0\\.1|\\[::1\\]|\\[2001:DB8::0:1\\]",
+            port in prop::option::of(0_u16..),
+            rest in "(/[a-z%0-9]{0,10})?(\\?[a-z=]{0,5})?",
+        ) {
+            prop_assume!(!rest.contains('%'));
+            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+            let text = format!("{scheme}://{host}{port}{rest}");
+            let browser = reqwest::Url::parse(&text).unwrap().origin().ascii_serialization();
+            prop_assert_eq!(of(&text), Ok(browser));
         }
     }
 }

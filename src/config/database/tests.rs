@@ -237,3 +237,50 @@ fn row_level_security_is_refused_where_there_is_none() {
         "{problems:?}"
     );
 }
+
+/// One part of a URL, every sign of it encoded.
+fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_and_read_as_the_driver_reads_it(
+        user in "[^\0]{1,12}",
+        password in "[^\0]{1,12}",
+        dbname in "[^\0]{1,12}",
+        application in "[^\0]{1,12}",
+        hosts in prop::collection::vec(("[a-z][a-z0-9.-]{0,12}|10\\.0\\.0\\.[1-9]", prop::option::of(1_u16..)), 1..4),
+        seconds in 1_u32..1000,
+    ) {
+        let places: Vec<_> = hosts.iter().map(|(host, port)| match port {
+            Some(port) => format!("{host}:{port}"),
+            None => host.clone(),
+        }).collect();
+        let (role, secret, name, told) = (encode(&user), encode(&password), encode(&dbname), encode(&application));
+        let text = format!(
+            "postgresql://{role}:{secret}@{}/{name}?application_name={told}&connect_timeout={seconds}&sslmode=require",
+            places.join(","),
+        );
+        let url = postgres(&text);
+        let meant: Vec<_> = hosts.into_iter().map(|(host, port)| (Host::Name(host), port.unwrap_or(5432))).collect();
+        prop_assert_eq!(&url.hosts, &meant);
+        prop_assert_eq!(url.password.as_ref().map(Secret::expose), Some(password.as_str()));
+        let driver: tokio_postgres::Config = text.parse().unwrap();
+        prop_assert_eq!((url.user.as_deref(), Some(user.as_str())), (driver.get_user(), driver.get_user()));
+        prop_assert_eq!((url.dbname.as_deref(), Some(dbname.as_str())), (driver.get_dbname(), driver.get_dbname()));
+        prop_assert_eq!(url.application_name.as_deref(), driver.get_application_name());
+        prop_assert_eq!(url.connect_timeout.as_ref(), driver.get_connect_timeout());
+        prop_assert_eq!(Some(password.as_bytes()), driver.get_password());
+        let ports: Vec<_> = meant.iter().map(|(_, port)| *port).collect();
+        prop_assert_eq!(ports, driver.get_ports());
+    }
+
+    #[test]
+    fn a_sqlite_path_is_read_as_it_was(path in "[^\0/]{1,20}(/[^\0/]{1,9}){0,2}", absolute: bool) {
+        prop_assume!(!path.ends_with(":memory:"));
+        let path = if absolute { format!("/{path}") } else { path };
+        let text = format!("sqlite://{}", encode(&path));
+        prop_assert_eq!(DatabaseUrl::parse(&text, &mut Vec::new()), Ok(DatabaseUrl::Sqlite(PathBuf::from(path))));
+    }
+}

@@ -116,6 +116,8 @@ fn check_star(before: &str, after: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -190,6 +192,42 @@ mod tests {
             "https://[::1",
         ] {
             assert!(OriginRule::parse(text).is_err(), "{text}");
+        }
+    }
+
+    /// A host name, as no other kind of host could be written.
+    const NAME: &str = "[a-zA-Z][a-zA-Z0-9]{0,6}(-[a-wyz][a-z]{0,3})?(\\.[a-zA-Z][a-z0-9]{0,5}){0,3}";
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics_and_what_is_accepted_is_read_again_as_the_same(
+            text in "(https?|HTTP|app\\+x)?(://)?[a-cA-C0-9*._:@\\[\\]-]{0,30}/?|\\PC{0,60}",
+        ) {
+            if let Ok(rule) = OriginRule::parse(&text) {
+                prop_assert_eq!(OriginRule::parse(&rule.to_string()), Ok(rule));
+            }
+        }
+
+        #[test]
+        fn an_origin_is_what_a_browser_makes_of_it(
+            scheme in "https?|HTTPS?", host in NAME, port in prop::option::of(0_u16..), end in "/?",
+        ) {
+            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+            let text = format!("{scheme}://{host}{port}{end}");
+            let browser = reqwest::Url::parse(&text).unwrap().origin().ascii_serialization();
+            let rule = OriginRule::parse(&text).unwrap();
+            prop_assert_eq!(rule.to_string(), browser.clone());
+            prop_assert!(rule.allows(&browser));
+        }
+
+        #[test]
+        fn a_star_is_a_part_of_one_label(before in "[a-z0-9-]{0,5}", middle in "[a-zA-Z0-9.:/-]{0,8}", end in "[a-z.:/]{0,6}") {
+            let rule = OriginRule::parse(&format!("https://{before}*.app.example")).unwrap();
+            let origin = format!("https://{before}{middle}.app.example{end}");
+            let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            let meant = end.is_empty() && !middle.is_empty() && middle.bytes().all(inside);
+            // What is appended may itself look like the rest of the family only if it repeats it, which is too long here.
+            prop_assert_eq!(rule.allows(&origin), meant, "{}", origin);
         }
     }
 }

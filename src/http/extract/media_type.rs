@@ -46,6 +46,8 @@ fn unsupported(text: &str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use http::HeaderValue;
 
     use super::*;
@@ -98,5 +100,27 @@ mod tests {
         assert!(accepts(&Method::PATCH, &["application/json"]));
         assert!(!accepts(&Method::POST, &["application/merge-patch+json"]));
         assert!(!accepts(&Method::PATCH, &["application/json-patch+json"]));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_says_json_in_utf_8(
+            bytes in "(application/|text/)?(json|merge-patch\\+json|x)?( ?; ?(charset|a)?=?\"?(utf-?8|UTF-8|latin1)?\"?){0,3}"
+                .prop_map(String::into_bytes)
+                .boxed()
+                .prop_union(prop::collection::vec(0x20_u8.., 0..60).boxed()),
+            patch: bool,
+        ) {
+            prop_assume!(!bytes.contains(&0x7f));
+            let method = if patch { Method::PATCH } else { Method::POST };
+            let mut headers = HeaderMap::new();
+            headers.append(CONTENT_TYPE, HeaderValue::from_bytes(&bytes).unwrap());
+            if check(&method, &headers).is_ok() {
+                let text = String::from_utf8(bytes).unwrap().to_lowercase();
+                let json = text.starts_with("application/json");
+                prop_assert!(json || (patch && text.starts_with("application/merge-patch+json")), "{}", text);
+                prop_assert!(!text.replace(' ', "").contains("charset=latin1"), "{}", text);
+            }
+        }
     }
 }
