@@ -250,3 +250,32 @@ async fn a_key_beside_a_lock_on_the_user_is_503(world: &World) {
     post().await.is(201);
     assert_eq!(ann.tasks().rows("").await.len(), 2);
 }
+
+/// Requests under one key wait for each other, and for nobody else's connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_equal_posts_under_a_key_hold_up_nobody_postgres() {
+    let world = World::open(Engine::Postgres, &TWO).await;
+    let (ann, bob) = (world.user("ann"), world.user("bob"));
+    ann.tasks().create(json!({"title": "Before"})).await.is(201);
+    let hold = world.hold_user("ann").await;
+    let post = || {
+        let request = Request::new("POST", "/api/tasks").header("Idempotency-Key", "one");
+        ann.send(request.json(&json!({"title": "Under a key"})))
+    };
+    let asked = Instant::now();
+    let all = futures_util::future::join_all((0..30).map(|_| post()));
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for title in ["One", "Two", "Three"] {
+            bob.tasks().create(json!({"title": title})).await.is(201);
+        }
+    };
+    let (all, ()) = tokio::join!(all, others);
+    all.iter().for_each(|answer| is_unavailable(answer, asked));
+    drop(hold);
+    until_ready(&world).await;
+    let again = futures_util::future::join_all((0..30).map(|_| post())).await;
+    let first = again[0].is(201);
+    assert!(again.iter().all(|answer| answer.is(201) == first), "one row for all of them");
+    assert_eq!(ann.tasks().rows("").await.len(), 2);
+}

@@ -9,6 +9,8 @@ use crate::config::database::{DatabaseConfig, DatabaseUrl, PostgresUrl};
 use crate::db::DbError;
 use crate::db::inspect::{self, PostgresLook, SqliteLook};
 
+mod way;
+
 const CHECK: &str = "database";
 
 /// From how many milliseconds on a round trip makes every request slow.
@@ -26,11 +28,16 @@ pub(super) async fn look(examined: &Examined) -> Vec<Finding> {
             let found = bounded_blocking(move || inspect::sqlite(&path)).await;
             vec![sqlite(&asked, found)]
         }
-        DatabaseUrl::Postgres(url) => match bounded(inspect::postgres(config, url)).await {
-            None => vec![silent(url)],
-            Some(Err(error)) => vec![unreachable(url, &error)],
-            Some(Ok(look)) => postgres(config, url, &look),
-        },
+        DatabaseUrl::Postgres(url) => {
+            let mut found = match bounded(inspect::postgres(config, url)).await {
+                None => vec![silent(url)],
+                Some(Err(error)) => vec![unreachable(url, &error)],
+                Some(Ok(look)) => postgres(config, url, &look),
+            };
+            found.extend(way::hosts(config, url).await);
+            found.extend(way::encryption(url));
+            found
+        }
     }
 }
 

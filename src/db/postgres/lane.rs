@@ -33,9 +33,6 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A read does not try again what failed so short a time ago.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// Connections younger than this are not replaced because another one was found read-only.
-const NEW: Duration = Duration::from_secs(1);
-
 /// Shared connections, taken in turn.
 #[derive(Debug)]
 pub(in crate::db) struct Lane {
@@ -191,12 +188,12 @@ impl Keeper {
     async fn keep(mut self, age: Duration) -> Option<Never> {
         let mut wait = FIRST_WAIT;
         loop {
-            let connector = self.connector.clone();
+            let (connector, moves) = (self.connector.clone(), self.connector.reach().moves());
             match self.meanwhile(connector.connect()).await? {
                 Ok((client, connection)) => {
                     wait = FIRST_WAIT;
                     self.up(client, tokio::spawn(connection));
-                    self.serve(age).await?;
+                    self.serve(age, moves).await?;
                 }
                 Err(text) => {
                     connector.reach().failed(&text);
@@ -225,16 +222,20 @@ impl Keeper {
     }
 
     /// Waits until the connection is old; or until it has ended and somebody asks for another.
-    async fn serve(&mut self, age: Duration) -> Option<()> {
+    async fn serve(&mut self, age: Duration, mut moves: watch::Receiver<Option<Instant>>) -> Option<()> {
         let live = self.live.as_mut()?;
-        // A server that just turned out to be read-only is left, for the one that is not, wherever that is.
         let moved = async {
-            tokio::time::sleep(NEW).await;
-            self.connector.reach().moved().await;
+            if moves.changed().await.is_err() {
+                pending::<()>().await;
+            }
         };
         tokio::select! {
             () = live.end() => {}
-            () = moved => return Some(()),
+            () = moved => {
+                // The server turned out to be read-only: no read is begun there before it is known who is not.
+                self.live = None;
+                return Some(());
+            }
             () = tokio::time::sleep(age) => return Some(()),
             () = self.publish.closed() => return None,
         }

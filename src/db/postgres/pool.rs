@@ -37,12 +37,15 @@ impl Pool {
     ) -> Result<Self, String> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(tokio_postgres::Config::new(), connector.clone(), recycling);
-        let young = Hook::sync_fn(|_, metrics: &deadpool_postgres::Metrics| {
-            if metrics.age() < OLDEST {
-                Ok(())
-            } else {
-                Err(HookError::message("the connection is old enough"))
+        let own = connector.clone();
+        let young = Hook::sync_fn(move |_, metrics: &deadpool_postgres::Metrics| {
+            if metrics.age() >= OLDEST {
+                return Err(HookError::message("the connection is old enough"));
             }
+            if own.reach().has_moved_since(metrics.created) {
+                return Err(HookError::message("the connection may lead to a server that takes no writes"));
+            }
+            Ok(())
         });
         let pool = Deadpool::builder(manager)
             .max_size(size)

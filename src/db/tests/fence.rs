@@ -426,7 +426,7 @@ async fn it_costs_no_round_trip() {
             let ann = user("ann");
             let scope = bed.db.scope(&ann, soon());
             let touch = || always(steady("update @tasks set version = version + 1 where user_id = $1", []));
-            let mut one = async |read: bool| {
+            let one = async |read: bool| {
                 if read {
                     scope.read_all(vec![steady(ALL, []), fresh(ALL, [])]).await.unwrap();
                 } else {

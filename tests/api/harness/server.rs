@@ -156,7 +156,10 @@ impl Server {
         // Behind -D and its folder.
         let options = words.skip(2).collect::<Vec<_>>().join(" ");
         // Where nobody buries the dead, the process seems to be there still.
-        drop(std::fs::remove_file(data.join("postmaster.pid")));
+        let lock = self.own().join(format!(".s.PGSQL.{}.lock", self.port));
+        for file in [data.join("postmaster.pid"), lock] {
+            drop(std::fs::remove_file(file));
+        }
         let pg_ctl = Path::new(program).with_file_name("pg_ctl");
         let mut command = if data.metadata().expect("its data").uid() == 0 || !is_root() {
             Command::new(pg_ctl)
