@@ -20,6 +20,7 @@ use crate::http::correlation::Correlation;
 use crate::http::cors::{self, Origins};
 use crate::http::headers::SecurityHeaders;
 use crate::http::limits::Limits;
+use crate::http::load::Load;
 use crate::http::log::requests::{RequestLog, TellRoute};
 use crate::http::panic::CatchPanic;
 use crate::http::rate_limit::RateLimits;
@@ -138,6 +139,7 @@ pub(crate) struct Front {
     pub(crate) nested_errors: bool,
     pub(crate) origins: Origins,
     pub(crate) limits: Limits,
+    pub(crate) load: Load,
     pub(crate) rates: RateLimits,
 }
 
@@ -158,6 +160,7 @@ impl Front {
                 body: config.limits.body,
                 only_local_names: config.auth.dev_mode(),
             },
+            load: Load::new(config.limits.body),
             rates: RateLimits::new(&config.limits, Clients::new(config.http.trusted_proxies.clone())),
         }
     }
@@ -171,9 +174,10 @@ impl Front {
             .layer(AroundLayer(SecurityHeaders { production: self.production }))
             .layer(cors::layer(self.origins))
             .layer(AroundLayer(StrictHandling))
-            .layer(AroundLayer(self.rates))
             .layer(AroundLayer(UnwrittenErrors { open: self.open_refusals, nested: self.nested_errors }))
             .layer(CatchPanic)
+            .layer(self.load)
+            .layer(AroundLayer(self.rates))
             .layer(self.limits);
         Router::new().fallback_service(layers.service(routes.layer(AroundLayer(TellRoute))))
     }

@@ -14,6 +14,7 @@ pub mod log;
 pub mod metrics;
 mod reader;
 mod secret;
+pub mod traces;
 
 pub use reader::{Reader, parse_duration, parse_size, parse_switch};
 pub use secret::Secret;
@@ -48,6 +49,8 @@ pub struct Config {
     pub log: log::LogConfig,
     /// What the server tells about itself.
     pub metrics: metrics::MetricsConfig,
+    /// Where traces go.
+    pub traces: traces::TracesConfig,
 }
 
 /// Settings and the warnings that came with them, or every problem that was found.
@@ -134,6 +137,7 @@ impl Config {
             contract: contract::ContractConfig::read(&mut reader),
             log: log::LogConfig::read(&mut reader, environment),
             metrics: metrics::MetricsConfig::read(&mut reader, environment),
+            traces: traces::TracesConfig::read(&mut reader),
         };
         refuse_open_dev_mode(&config, &mut reader);
         let (problems, mut warnings) = reader.take_notes();

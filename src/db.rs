@@ -8,9 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use tracing::Instrument as _;
+
 use crate::auth::user_id::UserId;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
 use crate::metrics;
+use crate::traces;
 
 pub mod backup;
 mod bounded;
@@ -112,6 +115,11 @@ impl Db {
         }
     }
 
+    /// The span of something that is asked of it.
+    fn span(&self, operation: &'static str) -> tracing::Span {
+        traces::database(operation, self.engine().name())
+    }
+
     /// Here, where the request's own log fields are at hand; the caller only learns the kind.
     fn tell(&self, error: &DbError) {
         use metrics::Failure;
@@ -177,9 +185,10 @@ impl Scope<'_> {
     pub async fn read_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, DbError> {
         self.in_time()?;
         let job = Job::reads(self.user, statements, self.deadline).since(self.begun);
+        let span = self.db.span("read");
         let read = match &*self.db.0 {
-            Backend::Postgres(postgres) => postgres.read(job).await,
-            Backend::Sqlite(sqlite) => sqlite.read(job).await,
+            Backend::Postgres(postgres) => postgres.read(job).instrument(span).await,
+            Backend::Sqlite(sqlite) => sqlite.read(job).instrument(span).await,
         };
         read.inspect_err(|error| self.db.tell(error))
     }
@@ -227,9 +236,10 @@ impl Scope<'_> {
 
     async fn run(&self, job: Job) -> Result<Vec<Vec<Row>>, DbError> {
         self.in_time()?;
+        let span = self.db.span("write");
         match &*self.db.0 {
-            Backend::Postgres(postgres) => postgres.write(job).await,
-            Backend::Sqlite(sqlite) => sqlite.write(job).await,
+            Backend::Postgres(postgres) => postgres.write(job).instrument(span).await,
+            Backend::Sqlite(sqlite) => sqlite.write(job).instrument(span).await,
         }
     }
 }

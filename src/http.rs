@@ -12,6 +12,7 @@ pub(crate) mod fields;
 pub(crate) mod headers;
 pub mod health;
 pub(crate) mod limits;
+pub(crate) mod load;
 pub mod log;
 pub mod metrics;
 pub(crate) mod panic;

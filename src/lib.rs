@@ -5,7 +5,7 @@
 //! ```text
 //! cli ── app ── api ──┬── tasks | ideas ── write ── users | list | change ── db
 //!                     └── auth
-//! everything may use http::error, field, clock, metrics and auth::user_id;
+//! everything may use http::error, field, clock, metrics, traces and auth::user_id;
 //! config may use what parses in auth, http what auth leaves in a request
 //! ```
 //!
@@ -22,7 +22,7 @@
 //! * [`db`]: PostgreSQL or SQLite behind one small face.
 //! * [`http`]: what every HTTP answer needs, in no contract's words.
 //! * [`clock`]: time and chance, handed in.
-//! * [`metrics`]: what the server counts about itself, for Prometheus.
+//! * [`metrics`]: what the server counts about itself, for Prometheus; [`traces`]: the same for OpenTelemetry.
 
 pub mod api;
 pub mod app;
@@ -38,5 +38,6 @@ pub mod ideas;
 pub mod list;
 pub mod metrics;
 pub mod tasks;
+pub mod traces;
 pub mod users;
 pub mod write;

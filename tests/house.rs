@@ -120,6 +120,16 @@ fn data_flows_one_way() {
         ("clock", all(&[&web, &engines, &resources, &above, &["db", "auth", "http", "config"]])),
         ("config", all(&[&web, &engines, &resources, &["api", "cli", "db"]])),
         (
+            "traces",
+            all(&[
+                &web,
+                &engines,
+                &resources,
+                &above,
+                &["db", "auth", "config", "field", "clock", "metrics"],
+            ]),
+        ),
+        (
             "metrics",
             all(&[&web, &engines, &resources, &above, &["db", "auth", "http", "config", "field", "clock"]]),
         ),

@@ -2,19 +2,26 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, complain, settings, welcome};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::traces::TracesConfig;
 use crate::http::docs::Demo;
 use crate::http::server::{self, Listeners};
+use crate::traces::Traces;
 
 pub(super) mod listen;
 mod migrations;
+
+/// How long the last traces may take at the end, where `SHUTDOWN_GRACE` is not shorter.
+const LAST_TRACES: Duration = Duration::from_secs(5);
 
 /// Bring the database up to date and serve the API (what happens without a command)
 #[derive(Debug, Args)]
@@ -31,15 +38,34 @@ pub(super) struct Serve {}
 impl Serve {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let config = settings()?;
-        let _log = crate::http::log::init(&config.log, Clock::system());
-        tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.limits.workers)
             .thread_name("creatorvault")
             .enable_all()
             .build()
-            .map_err(|error| Failure::from(format!("cannot start threads: {error}")))?
-            .block_on(serve(config))
+            .map_err(|error| Failure::from(format!("cannot start threads: {error}")))?;
+        let traces = traces(&config.traces, runtime.handle())?;
+        let _log = crate::http::log::init(&config.log, Clock::system(), traces.layer());
+        runtime.block_on(async {
+            let grace = config.limits.shutdown_grace;
+            let served = serve(config).await;
+            traces.finish(grace.min(LAST_TRACES)).await;
+            served
+        })
     }
+}
+
+#[cfg(not(feature = "otel"))]
+fn traces(_config: &TracesConfig, _runtime: &Handle) -> Result<Traces, Failure> {
+    Ok(Traces)
+}
+
+#[cfg(feature = "otel")]
+fn traces(config: &TracesConfig, runtime: &Handle) -> Result<Traces, Failure> {
+    let headers =
+        config.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    let endpoint = config.endpoint.as_ref().map(crate::config::Secret::expose);
+    Ok(Traces::start(endpoint, headers, &config.service, runtime.clone())?)
 }
 
 /// One life of the server.

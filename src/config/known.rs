@@ -1,4 +1,4 @@
-//! The names of all variables, those of coming versions too, so that a slip of the finger does not pass unseen.
+//! The names of all variables, so that a slip of the finger does not pass unseen.
 
 use super::Reader;
 
@@ -32,6 +32,9 @@ const ACTED_ON: &[&str] = &[
     "LOG_LEVEL",
     "METRICS_ADDRESS",
     "NEON_DATABASE_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_SERVICE_NAME",
     "PORT",
     "RATE_LIMIT",
     "REDIS_URL",
@@ -49,36 +52,19 @@ const ACTED_ON: &[&str] = &[
     "WORKERS",
 ];
 
-/// What this version does not act on, each with the values that ask for nothing more than it does anyway.
-const NOT_YET: &[(&str, &[&str])] = &[("OTEL_EXPORTER_OTLP_ENDPOINT", &[])];
-
 /// Whether a variable of that name is one of ours.
 pub(super) fn is_known(name: &str) -> bool {
-    all().any(|known| known == name)
+    ACTED_ON.contains(&name)
 }
 
-fn all() -> impl Iterator<Item = &'static str> {
-    ACTED_ON.iter().copied().chain(NOT_YET.iter().map(|(name, _)| *name))
-}
-
-/// Warns of names one edit away from a known one, and of settings that this version does not act on.
+/// Warns of names one edit away from a known one.
 pub(super) fn warn(reader: &mut Reader) {
     let unknown: Vec<String> = reader.names().filter(|name| !is_known(name)).map(str::to_owned).collect();
     for name in unknown {
-        if let Some(meant) = all().find(|known| one_edit_apart(&name, known)) {
+        if let Some(meant) = ACTED_ON.iter().find(|known| one_edit_apart(&name, known)) {
             reader.warning(
                 &name,
                 format_args!("is no variable of this server and is ignored: did you mean {meant}?"),
-            );
-        }
-    }
-    for (name, neutral) in NOT_YET {
-        let asks =
-            reader.text(name).is_some_and(|text| !neutral.contains(&text.to_ascii_lowercase().as_str()));
-        if asks {
-            reader.warning(
-                name,
-                "is not acted on by this version: take it out, the server runs as if it were not set",
             );
         }
     }
@@ -123,8 +109,8 @@ mod tests {
 
     #[test]
     fn no_two_known_names_are_one_edit_apart() {
-        for name in all() {
-            assert!(all().all(|other| !one_edit_apart(name, other)), "{name}");
+        for name in ACTED_ON {
+            assert!(ACTED_ON.iter().all(|other| !one_edit_apart(name, other)), "{name}");
         }
     }
 
@@ -134,16 +120,6 @@ mod tests {
         let expected =
             "DATABASE_ULR is no variable of this server and is ignored: did you mean DATABASE_URL?";
         assert_eq!(found, [expected]);
-    }
-
-    #[test]
-    fn says_what_this_version_leaves_undone() {
-        let found =
-            warnings(&[("METRICS_ADDRESS", "canary:9090"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://canary")]);
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("METRICS_ADDRESS is not acted on by this version"));
-        assert!(found[1].starts_with("OTEL_EXPORTER_OTLP_ENDPOINT is not acted on by this version"));
-        assert!(!found.concat().contains("canary"));
     }
 
     #[test]

@@ -106,3 +106,13 @@ pub enum Engine {
     /// Embedded SQLite.
     Sqlite,
 }
+
+impl Engine {
+    /// Its name, as OpenTelemetry has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgresql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}

@@ -35,6 +35,11 @@ impl Clients {
         Some(self.behind(peer.to_canonical(), request.headers()))
     }
 
+    /// Whether it is a proxy that is believed.
+    pub(crate) fn trust(&self, address: IpAddr) -> bool {
+        self.0.have(address)
+    }
+
     /// From the peer on, each trusted hop is asked for the one before it; the first that is not trusted is the client.
     /// Where a hop cannot be read the last good one counts. `X-Forwarded-For` goes before `Forwarded`: most proxies
     /// write only the former, and pass on whatever a client made up in the latter.
@@ -56,6 +61,15 @@ impl Clients {
             }
         }
         client
+    }
+}
+
+/// What counts as one address: an IPv4 address, or the /64 of IPv6 that one customer usually has.
+pub(crate) fn network(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => u64::from(address.to_bits()),
+        // no global address begins with 32 zero bits, so it meets none of IPv4
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     }
 }
 

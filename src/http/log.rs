@@ -7,7 +7,8 @@
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
 
 use crate::clock::Clock;
 use crate::config::log::{Format, LogConfig};
@@ -31,14 +32,16 @@ impl Drop for LogGuard {
     }
 }
 
-/// Sends the process's events and panics to standard output from now on. Where a subscriber is there already, that
+/// Sends the process's events and panics to standard output from now on, and its spans to `beside`. Where a subscriber is there already, that
 /// one stays.
-pub fn init(config: &LogConfig, clock: Clock) -> LogGuard {
+pub fn init(config: &LogConfig, clock: Clock, beside: impl Layer<Registry> + Send + Sync) -> LogGuard {
     let unset = || if std::io::stdout().is_terminal() { Format::Pretty } else { Format::Json };
     let format = config.format.unwrap_or_else(unset);
     let sink = Sink::start(std::io::stdout());
     let lines = LogLayer::new(config.level, format, clock, sink.clone());
-    if tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)).is_ok() {
+    if tracing::subscriber::set_global_default(tracing_subscriber::registry().with(beside).with(lines))
+        .is_ok()
+    {
         std::panic::set_hook(Box::new(log_panic));
     }
     LogGuard(sink)

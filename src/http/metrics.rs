@@ -12,7 +12,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use crate::app::App;
 use crate::config::metrics::Place;
-use crate::db::Engine;
 use crate::metrics::{self, Build, Keys, Readings};
 
 /// The route beside the API's, where the settings have it there.
@@ -35,15 +34,11 @@ async fn page(State(app): State<Arc<App>>) -> Response {
 
 /// What can be asked.
 fn readings(app: &App) -> Readings {
-    let database = match app.db.engine() {
-        Engine::Postgres => "postgresql",
-        Engine::Sqlite => "sqlite",
-    };
     Readings {
         build: Build {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("GIT_COMMIT").unwrap_or("unknown"),
-            database,
+            database: app.db.engine().name(),
         },
         started: app.started.micros() as f64 / 1e6,
         migrations_pending: app.migrations_pending.is_up(),

@@ -6,6 +6,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ use crate::auth::caller::gate::{Asked, AtGate, Gate, TooMany, Verdict};
 use crate::auth::user_id::UserId;
 use crate::config::limits::{LimitsConfig, RateLimit};
 use crate::http::around::Around;
-use crate::http::client::Clients;
+use crate::http::client::{Clients, network};
+use crate::http::load::Ticket;
 
 mod bucket;
 mod buckets;
@@ -36,6 +38,9 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 const MOST_USERS: usize = 1 << 18;
 /// Addresses likewise.
 const MOST_ADDRESSES: usize = 1 << 16;
+
+/// When a user who has too much under way may come again.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Counts requests. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -113,27 +118,25 @@ impl Limiter {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the /64 of IPv6 that one customer usually has.
-fn network(address: IpAddr) -> u64 {
-    match address.to_canonical() {
-        IpAddr::V4(address) => u64::from(address.to_bits()),
-        // no global address begins with 32 zero bits, so it meets none of IPv4
-        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
-    }
-}
-
 /// The gate of one request, and how its bucket stood.
 struct Visit {
     limiter: Option<Arc<Limiter>>,
     client: Option<IpAddr>,
+    ticket: Option<Ticket>,
     standing: OnceLock<(Whose, Standing)>,
+    /// The user has all room already that one user gets.
+    crowded: AtomicBool,
 }
 
 impl Visit {
     /// Keeps how the bucket stands. A request is counted once, however often its token is looked at.
     fn verdict(&self, whose: Whose, standing: Standing) -> Verdict {
         let (_, standing) = self.standing.get_or_init(|| (whose, standing));
-        if standing.allowed { Ok(()) } else { Err(TooMany(standing.next_in)) }
+        if standing.allowed { self.room() } else { Err(TooMany(standing.next_in)) }
+    }
+
+    fn room(&self) -> Verdict {
+        if self.crowded.load(Ordering::Relaxed) { Err(TooMany(SOON)) } else { Ok(()) }
     }
 
     fn known(&self) -> Option<Verdict> {
@@ -145,7 +148,7 @@ impl Visit {
         if let Some(verdict) = self.known() {
             return Asked::Now(verdict);
         }
-        let Some(limiter) = &self.limiter else { return Asked::Now(Ok(())) };
+        let Some(limiter) = &self.limiter else { return Asked::Now(self.room()) };
         let hash = limiter.hashes.hash_one(name);
         let shared = limiter
             .shared
@@ -164,6 +167,8 @@ impl Visit {
 
 impl Gate for Visit {
     fn user(self: Arc<Self>, user: &UserId) -> Asked {
+        let room = self.ticket.as_ref().map_or(Ok(()), |ticket| ticket.belongs_to(user.as_str()));
+        self.crowded.store(room.is_err(), Ordering::Relaxed);
         self.ask(Whose::User, user.as_str().as_bytes())
     }
 
@@ -189,7 +194,13 @@ impl Around for RateLimits {
             return None;
         }
         let client = self.clients.of(request);
-        let visit = Arc::new(Visit { limiter: self.limiter.clone(), client, standing: OnceLock::new() });
+        let visit = Arc::new(Visit {
+            limiter: self.limiter.clone(),
+            client,
+            ticket: request.extensions().get().cloned(),
+            standing: OnceLock::new(),
+            crowded: AtomicBool::new(false),
+        });
         let gate: Arc<dyn Gate> = Arc::<Visit>::clone(&visit);
         request.extensions_mut().insert(AtGate(gate));
         Some(visit)

@@ -15,20 +15,25 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Flag, router};
-use crate::http::client::Peer;
+use crate::http::client::{Clients, Networks, Peer};
 use crate::http::metrics;
 use crate::metrics::Gauge;
+use crowd::Crowd;
 
 mod connection;
+mod crowd;
+mod descriptors;
 mod pulse;
 mod signal;
 
 pub(crate) use pulse::Times;
 
-/// Connections at a time; further ones wait in the listeners' queues.
-const MOST_CONNECTIONS: u32 = 10_000;
+/// One address gets so much of all connections, as a divisor.
+const SHARE: usize = 4;
 /// A pause after a failure to accept that will not pass at once (no file descriptors left).
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// Connections to `/metrics` at a time, where it has an address of its own. Few hold little, whoever they are.
+const MOST_SCRAPERS: u32 = 64;
 /// How long a scrape may go on after the API's end.
 const LAST_SCRAPE: Duration = Duration::from_secs(1);
 /// How long the listeners' queues are looked at for one more connection at the end.
@@ -67,8 +72,12 @@ pub async fn serve(app: Arc<App>, listeners: impl Into<Listeners>, shutdown: imp
     let Listeners { api, metrics } = listeners.into();
     let limits = &app.config.limits;
     let times = Times::usual(limits.shutdown_delay, limits.shutdown_grace);
-    let open = app.metrics.connections.clone();
-    let server = Server::new(router(Arc::clone(&app)), app.stopping.clone(), times, open);
+    let clients = Clients::new(app.config.http.trusted_proxies.clone());
+    let database = &app.config.database;
+    let most = descriptors::connections(database.pool_size + database.pool_overflow);
+    let bounds = Bounds { times, most, clients };
+    let server =
+        Server::new(router(Arc::clone(&app)), app.stopping.clone(), bounds, app.metrics.connections.clone());
     let (over, ended) = oneshot::channel();
     let serving = async {
         server.run(api, shutdown).await;
@@ -82,7 +91,8 @@ pub async fn serve(app: Arc<App>, listeners: impl Into<Listeners>, shutdown: imp
 async fn serve_metrics(app: Arc<App>, listener: Option<TcpListener>, ended: oneshot::Receiver<()>) {
     let Some(listener) = listener else { return };
     let times = Times::usual(Duration::ZERO, LAST_SCRAPE);
-    let server = Server::new(metrics::alone(app), Flag::default(), times, Gauge::default());
+    let bounds = Bounds { times, most: MOST_SCRAPERS, clients: Clients::new(Networks::default()) };
+    let server = Server::new(metrics::alone(app), Flag::default(), bounds, Gauge::default());
     server.run(vec![listener], async { drop(ended.await) }).await;
 }
 
@@ -114,22 +124,45 @@ pub async fn serve_until_signalled(app: Arc<App>, listeners: Listeners) -> io::R
     Ok(())
 }
 
+/// How long connections may take, and how many there may be.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    pub(crate) times: Times,
+    /// Connections at a time; further ones wait in the listeners' queues.
+    pub(crate) most: u32,
+    /// Whose connections are counted together.
+    pub(crate) clients: Clients,
+}
+
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Server {
     router: Router,
     stopping: Flag,
     times: Times,
+    most: u32,
     room: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     phase: watch::Sender<Phase>,
     open: Gauge,
 }
 
 impl Server {
     /// A server of `router`, which counts its connections.
-    pub(crate) fn new(router: Router, stopping: Flag, times: Times, open: Gauge) -> Arc<Self> {
-        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
-        Arc::new(Self { router, stopping, times, room, phase: watch::Sender::new(Phase::Serving), open })
+    pub(crate) fn new(router: Router, stopping: Flag, bounds: Bounds, open: Gauge) -> Arc<Self> {
+        let Bounds { times, most, clients } = bounds;
+        let room = Arc::new(Semaphore::new(most as usize));
+        let crowd = Crowd::new(most as usize / SHARE, clients);
+        Arc::new(Self {
+            router,
+            stopping,
+            times,
+            most,
+            room,
+            crowd,
+            phase: watch::Sender::new(Phase::Serving),
+            open,
+        })
     }
 
     /// Serves until `shutdown` is done and everything has ended.
@@ -147,13 +180,13 @@ impl Server {
         sleep(self.times.delay).await;
         self.phase.send_replace(Phase::Closing);
         while accepting.join_next().await.is_some() {}
-        if timeout(self.times.grace, self.room.acquire_many(MOST_CONNECTIONS)).await.is_err() {
-            let left = MOST_CONNECTIONS as usize - self.room.available_permits();
+        if timeout(self.times.grace, self.room.acquire_many(self.most)).await.is_err() {
+            let left = self.most as usize - self.room.available_permits();
             tracing::warn!(target: "creatorvault::server", connections = left, "Cut off past SHUTDOWN_GRACE");
         }
         self.phase.send_replace(Phase::Over);
         // the connections' tasks end as soon as they run; nothing is waited for on the network any more
-        let _ = timeout(Duration::from_secs(1), self.room.acquire_many(MOST_CONNECTIONS)).await;
+        let _ = timeout(Duration::from_secs(1), self.room.acquire_many(self.most)).await;
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
@@ -196,11 +229,16 @@ impl Server {
     }
 
     fn start(self: &Arc<Self>, stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) {
+        // a stranger with so many is closed without a word: an answer would cost what is to be saved
+        let Some(place) = self.crowd.join(peer.0) else {
+            tracing::debug!(target: "creatorvault::server", client = %peer.0, "Too many connections of one address");
+            return;
+        };
         let server = Arc::clone(self);
         let open = self.open.hold();
         tokio::spawn(async move {
             connection::serve(&server, stream, peer).await;
-            drop((open, permit));
+            drop((open, place, permit));
         });
     }
 }

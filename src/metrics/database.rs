@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::count::{Counter, Gauge, Held};
+use super::count::{Counter, Level};
 use super::histogram::{GROUP, Histogram, STATEMENT};
 use super::text::Text;
 
@@ -64,13 +64,13 @@ pub struct Database {
 
 #[derive(Debug)]
 struct Asked {
-    under_way: Gauge,
+    under_way: Level,
     took: Histogram,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { under_way: Gauge::default(), took: Histogram::of_times(STATEMENT) }
+        Self { under_way: Level::default(), took: Histogram::of_times(STATEMENT) }
     }
 }
 
@@ -78,14 +78,14 @@ impl Default for Asked {
 #[derive(Debug)]
 #[must_use = "its time ends when it is dropped"]
 pub struct Timed<'a> {
-    took: &'a Histogram,
+    asked: &'a Asked,
     begun: Instant,
-    _held: Held,
 }
 
 impl Drop for Timed<'_> {
     fn drop(&mut self) {
-        self.took.took(self.begun.elapsed());
+        self.asked.took.took(self.begun.elapsed());
+        self.asked.under_way.down();
     }
 }
 
@@ -103,8 +103,9 @@ impl Default for Database {
 impl Database {
     /// Something is begun.
     pub fn begin(&self, operation: Operation) -> Timed<'_> {
-        let Asked { under_way, took } = &self.operations[operation as usize];
-        Timed { took, begun: Instant::now(), _held: under_way.hold() }
+        let asked = &self.operations[operation as usize];
+        asked.under_way.up();
+        Timed { asked, begun: Instant::now() }
     }
 
     /// Something waited for its turn, in vain or not.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::count::{Counter, Gauge, Held};
+use super::count::{Counter, Level};
 use super::histogram::{Histogram, REQUEST};
 use super::text::Text;
 
@@ -31,7 +31,7 @@ const MOST_ROUTES: usize = 256;
 /// Requests and their answers.
 #[derive(Debug, Default)]
 pub struct Requests {
-    in_flight: Gauge,
+    in_flight: Level,
     limited: Counter,
     unmatched: Route,
     routes: ArcSwap<HashMap<Box<str>, Arc<Route>>>,
@@ -39,9 +39,13 @@ pub struct Requests {
 
 /// A request that is being worked on, until it is dropped.
 #[derive(Debug)]
-pub struct InFlight {
-    requests: Arc<Requests>,
-    _held: Held,
+#[must_use = "it is in flight until it is dropped"]
+pub struct InFlight(Arc<Requests>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.down();
+    }
 }
 
 /// One route's numbers, by method.
@@ -61,7 +65,8 @@ struct Served {
 impl Requests {
     /// A request has come.
     pub fn begin(self: &Arc<Self>) -> InFlight {
-        InFlight { requests: Arc::clone(self), _held: self.in_flight.hold() }
+        self.in_flight.up();
+        InFlight(Arc::clone(self))
     }
 
     fn answered(&self, route: Option<&str>, method: &str, status: u16, took: Duration) {
@@ -118,7 +123,7 @@ impl Requests {
 impl InFlight {
     /// It was answered: by the route of that template (none where no route was asked), with that status.
     pub fn answered(&self, route: Option<&str>, method: &str, status: u16, took: Duration) {
-        self.requests.answered(route, method, status, took);
+        self.0.answered(route, method, status, took);
     }
 }
 

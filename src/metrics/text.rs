@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use super::histogram::Histogram;
@@ -78,11 +78,7 @@ impl Counters<'_> {
 }
 
 impl Gauges<'_> {
-    pub(super) fn one<const N: usize>(
-        &mut self,
-        labels: [Label<'_>; N],
-        value: impl EncodeGaugeValue,
-    ) -> fmt::Result {
+    pub(super) fn one<const N: usize>(&mut self, labels: [Label<'_>; N], value: u64) -> fmt::Result {
         self.0.encode_family(&labels)?.encode_gauge(&value)
     }
 }

@@ -10,6 +10,7 @@ mod claims;
 mod conditions;
 mod copy;
 mod encryption;
+mod crowding;
 mod erasure;
 mod facts;
 mod failover;

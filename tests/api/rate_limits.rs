@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Answer, Engine, Program, Request, World, on_both};
+use crate::harness::{Answer, Engine, Program, Request, World, on_both, raw};
 
 on_both!(
     the_limit_is_exact_and_ones_own,
@@ -113,8 +113,12 @@ async fn what_is_refused_has_not_been_done(world: &World) {
     }
     is_limited(&ann.delete("/api/v1/users/me").await);
     // it is said before the body is read
-    let promised = Request::new("POST", "/api/tasks").header("Content-Length", "1000000");
-    is_limited(&ann.send(promised.body("{")).await);
+    let promised = format!(
+        "POST /api/tasks HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: 1000000\r\n\r\n{{",
+        world.address, ann.token
+    );
+    let answer = raw(world.address, promised.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
     let behind = world.behind().await;
     assert_eq!(behind.number("select count(*) from @tasks").await, 3);
     assert_eq!(behind.number("select count(*) from @ideas").await, 0);

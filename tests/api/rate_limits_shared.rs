@@ -93,11 +93,9 @@ async fn a_redis_that_says_nothing_keeps_nobody_waiting() {
     assert_eq!(program.log().matches(ALONE).count(), 1);
     redis.thaw();
     until_said(&program, SHARED, 2).await;
-    assert_eq!(
-        left(&ann).await,
-        Some(98),
-        "its memory is as it was, but for what it was asked while it was frozen"
-    )
+    // it may still do what it was asked just before it froze
+    let left = left(&ann).await.expect("RateLimit");
+    assert!((97..=98).contains(&left), "its memory is as it was: {left}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::BodyLimit;
 use crate::auth::caller::Deadline;
 use crate::http::error::ApiError;
+use crate::http::load::Ticket;
 
 /// How long a body may take where no middleware set a deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,10 +25,13 @@ pub(super) async fn read(request: Request) -> Result<Vec<u8>, ApiError> {
     let limit = request.extensions().get::<BodyLimit>().copied().unwrap_or_default().0;
     let deadline = request.extensions().get::<Deadline>().map(|deadline| Instant::from_std(deadline.0));
     let deadline = deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
-    timeout_at(deadline, collect(request.into_body(), limit)).await.map_err(|_| ApiError::RequestTimeout)?
+    let ticket = request.extensions().get::<Ticket>().cloned();
+    timeout_at(deadline, collect(request.into_body(), limit, ticket.as_ref()))
+        .await
+        .map_err(|_| ApiError::RequestTimeout)?
 }
 
-async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+async fn collect(mut body: Body, limit: usize, ticket: Option<&Ticket>) -> Result<Vec<u8>, ApiError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(ApiError::PayloadTooLarge(limit));
@@ -39,6 +43,9 @@ async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > limit - whole.len() {
             return Err(ApiError::PayloadTooLarge(limit));
+        }
+        if let Some(ticket) = ticket {
+            ticket.grow(data.len())?;
         }
         whole.extend_from_slice(&data);
     }

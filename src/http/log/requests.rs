@@ -21,6 +21,7 @@ use crate::auth::user_id::UserId;
 use crate::http::around::Around;
 use crate::http::correlation::{CorrelationId, TraceId};
 use crate::metrics::{InFlight, Requests};
+use crate::traces;
 
 /// The route that served a request; the router tells it to the log through the request's extensions.
 #[derive(Debug, Clone, Default)]
@@ -102,7 +103,7 @@ impl Entry {
         let extensions = request.extensions_mut();
         extensions.insert(user.clone());
         extensions.insert(route.clone());
-        let span = span(extensions.get(), extensions.get());
+        let span = span(request);
         let (method, in_flight) = (request.method().clone(), counts.begin());
         Self { span, start: Instant::now(), method, user, route, in_flight }
     }
@@ -112,6 +113,7 @@ impl Entry {
         let user = self.user.get().map(UserId::as_str);
         let took = self.start.elapsed();
         self.in_flight.answered(route, self.method.as_str(), status.as_u16(), took);
+        traces::answered(&self.span, method(&self.method), route, status.as_u16());
         let (route, took) = (route.unwrap_or("unmatched"), milliseconds(took));
         // the level is part of what tracing knows at compile time
         macro_rules! line {
@@ -138,10 +140,12 @@ impl Entry {
     }
 }
 
-/// The span of a request; at the highest level, so that it is there whatever `LOG_LEVEL` says.
-fn span(id: Option<&CorrelationId>, trace: Option<&TraceId>) -> Span {
-    let id = id.map(CorrelationId::as_str);
-    tracing::error_span!("request", correlation_id = id, trace_id = trace.map(TraceId::as_str))
+/// The span of a request.
+fn span(request: &Request) -> Span {
+    let extensions = request.extensions();
+    let id = extensions.get::<CorrelationId>().map(CorrelationId::as_str);
+    let trace = extensions.get::<TraceId>().map(TraceId::as_str);
+    traces::request(id, trace, method(request.method()), request.headers())
 }
 
 /// To a thousandth.

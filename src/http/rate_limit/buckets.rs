@@ -9,6 +9,10 @@ use super::bucket::{Pace, Standing};
 
 /// Locks, so that threads seldom wait for each other. A power of two.
 const SHARDS: usize = 64;
+/// So many are compared where one has to give way.
+const SOME: usize = 16;
+/// Nanoseconds between two looks through a shard that stays at its most.
+const WHILE: u64 = 100_000_000;
 /// A shard with fewer buckets is not looked through.
 const FEW: usize = 64;
 
@@ -26,6 +30,8 @@ struct Shard {
     full: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
     /// With so many buckets it is looked through.
     sweep_at: usize,
+    /// And when it has as many as it may, not before this time.
+    next_sweep: u64,
 }
 
 impl Buckets {
@@ -54,19 +60,20 @@ impl Buckets {
 }
 
 impl Shard {
-    /// Sweeps when it has doubled since the last time. Where all places are taken by buckets that are not full, the
-    /// fullest gives way: its owner gains the least by it.
+    /// Sweeps when it has doubled since the last time, or when it is at its most, then once in a while. Where no place
+    /// is free after that the fullest of a few gives way: its owner gains the least by it.
     fn make_room(&mut self, most: usize, now: u64) {
-        if self.full.len() < self.sweep_at.max(FEW.min(most)) {
-            return;
+        let at_most = self.full.len() >= most;
+        if self.full.len() >= self.sweep_at.max(FEW.min(most)) && (!at_most || now >= self.next_sweep) {
+            self.full.retain(|_, full| *full > now);
+            self.full.shrink_to(self.full.len() * 2);
+            self.sweep_at = (self.full.len() * 2).min(most);
+            self.next_sweep = now + WHILE;
         }
-        self.full.retain(|_, full| *full > now);
         if self.full.len() >= most {
-            let fullest = self.full.iter().min_by_key(|(_, full)| **full).map(|(key, _)| *key);
+            let fullest = self.full.iter().take(SOME).min_by_key(|(_, full)| **full).map(|(key, _)| *key);
             fullest.and_then(|key| self.full.remove(&key));
         }
-        self.full.shrink_to(self.full.len() * 2);
-        self.sweep_at = (self.full.len() * 2).min(most);
     }
 }
 

@@ -122,11 +122,11 @@ struct Watched {
 }
 
 impl Watched {
-    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_pending() {
-            self.pulse.stalled();
-        } else {
-            self.pulse.sent();
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(bytes)) => self.pulse.sent(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.pulse.stalled(),
         }
         written
     }
@@ -173,6 +173,8 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // it is asked when everything has been written
+        self.pulse.flushed();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

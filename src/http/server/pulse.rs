@@ -13,7 +13,7 @@ pub(crate) struct Times {
     pub(crate) head: Duration,
     /// The pause between an answer and the next request.
     pub(crate) idle: Duration,
-    /// A client that takes no bytes of its answer.
+    /// A client that takes hardly any bytes of its answer: fewer than [`A_LITTLE`] in this time.
     pub(crate) stall: Duration,
     /// At the end: a head that has begun, or a connection without a request so far.
     pub(crate) last_head: Duration,
@@ -40,6 +40,9 @@ impl Times {
     }
 }
 
+/// A client that is waited for has to take so many bytes in time, so that drop by drop is no way to hold a list in memory.
+const A_LITTLE: u64 = 64 * 1024;
+
 /// No point in time.
 const NEVER: u64 = u64::MAX;
 
@@ -65,8 +68,10 @@ pub(super) struct Pulse {
     head: AtomicU64,
     /// The last answer's end, or the last bytes of it that were sent.
     quiet: AtomicU64,
-    /// Since when the client takes nothing.
+    /// Since when the client is waited for.
     stalled: AtomicU64,
+    /// How many bytes it has taken since then.
+    taken: AtomicU64,
     /// Since when the server is closing.
     closing: AtomicU64,
     /// The client has sent its last byte.
@@ -81,6 +86,7 @@ impl Pulse {
             head: AtomicU64::new(0),
             quiet: AtomicU64::new(0),
             stalled: AtomicU64::new(NEVER),
+            taken: AtomicU64::new(0),
             closing: AtomicU64::new(NEVER),
             ended: AtomicBool::new(false),
         }
@@ -122,17 +128,29 @@ impl Pulse {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// The client took bytes.
-    pub(super) fn sent(&self) {
-        self.stalled.store(NEVER, Ordering::Relaxed);
+    /// The client took so many bytes.
+    pub(super) fn sent(&self, bytes: usize) {
+        if self.stalled.load(Ordering::Relaxed) != NEVER {
+            let taken = self.taken.load(Ordering::Relaxed).saturating_add(bytes as u64);
+            self.taken.store(taken, Ordering::Relaxed);
+            if taken >= A_LITTLE {
+                self.stalled.store(NEVER, Ordering::Relaxed);
+            }
+        }
         if !self.is_busy() {
             self.quiet.store(self.now(), Ordering::Relaxed);
         }
     }
 
+    /// The client has taken all that there was so far.
+    pub(super) fn flushed(&self) {
+        self.stalled.store(NEVER, Ordering::Relaxed);
+    }
+
     /// The client takes no more bytes for now.
     pub(super) fn stalled(&self) {
         if self.stalled.load(Ordering::Relaxed) == NEVER {
+            self.taken.store(0, Ordering::Relaxed);
             self.stalled.store(self.now(), Ordering::Relaxed);
         }
     }
@@ -213,8 +231,25 @@ mod tests {
         seconds(29).await;
         pulse.stalled();
         assert_eq!(left(&pulse), Some(1));
-        pulse.sent();
+        pulse.sent(A_LITTLE as usize);
         assert_eq!(left(&pulse), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drop_by_drop_is_not_enough() {
+        let pulse = Pulse::new();
+        pulse.asked();
+        pulse.stalled();
+        for _ in 0..29 {
+            seconds(1).await;
+            pulse.sent(1_000);
+            pulse.stalled();
+        }
+        assert_eq!(left(&pulse), Some(1));
+        pulse.flushed();
+        assert_eq!(left(&pulse), None, "whoever took all of it is waited for no more");
+        pulse.stalled();
+        assert_eq!(left(&pulse), Some(30), "and what comes then has its own time");
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ use crate::config::limits::LimitsConfig;
 use crate::http::client::Clients;
 use crate::http::cors::Origins;
 use crate::http::limits::Limits;
+use crate::http::load::Load;
 use crate::http::rate_limit::RateLimits;
 
 const MS: Duration = Duration::from_millis(1);
@@ -67,13 +68,15 @@ impl Running {
             nested_errors: false,
             origins: Origins::new(&[], None, false),
             limits: Limits { request_timeout: Duration::from_secs(30), body: 1000, only_local_names: false },
+            load: Load::new(1000),
             rates: RateLimits::new(&LimitsConfig::default(), Clients::new(Networks::default())),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stopping = Flag::default();
         let (stop, stopped) = oneshot::channel();
-        let server = Server::new(front.before(routes), stopping.clone(), times, Gauge::default());
+        let bounds = Bounds { times, most: 1_000, clients: Clients::new(Networks::default()) };
+        let server = Server::new(front.before(routes), stopping.clone(), bounds, Gauge::default());
         let ended = tokio::spawn(server.run(vec![listener], async {
             let _ = stopped.await;
         }));

@@ -5,10 +5,16 @@ use std::net::SocketAddr;
 
 use super::{Request, raw};
 
+/// Labels with their values.
+type Labels = Vec<(String, String)>;
+
+/// A name with labels, which there is once.
+type Series = (String, Labels);
+
 /// Every series of one scrape with its value.
 #[derive(Debug)]
 pub(crate) struct Scrape {
-    series: BTreeMap<(String, Vec<(String, String)>), f64>,
+    series: BTreeMap<Series, f64>,
     /// As it came.
     pub(crate) text: String,
 }
@@ -20,7 +26,7 @@ impl Scrape {
         assert_eq!(answer.status, 200);
         let kind = answer.header("content-type").expect("a content type");
         assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
-        Self::read(String::from_utf8(answer.body).expect("UTF-8"))
+        Self::read(std::str::from_utf8(&answer.body).expect("UTF-8"))
     }
 
     /// What it tells on an address of its own.
@@ -29,10 +35,10 @@ impl Scrape {
         let answer = raw(address, head.as_bytes()).await;
         let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        Self::read(body.to_owned())
+        Self::read(body)
     }
 
-    fn read(text: String) -> Self {
+    fn read(text: &str) -> Self {
         let body = text.strip_suffix("# EOF\n").expect("the end is told");
         let mut series = BTreeMap::new();
         let mut families = BTreeMap::new();
@@ -60,7 +66,7 @@ impl Scrape {
             assert!(value >= 0.0 && value.is_finite(), "{line}");
             assert!(series.insert((name, labels), value).is_none(), "{line} is there twice");
         }
-        let scrape = Self { series, text: text.clone() };
+        let scrape = Self { series, text: text.to_owned() };
         for (name, kind) in families {
             if kind == "histogram" {
                 scrape.check_histogram(name);
@@ -71,7 +77,7 @@ impl Scrape {
 
     /// The buckets grow, and the last one is the count.
     fn check_histogram(&self, name: &str) {
-        let mut by_labels: BTreeMap<Vec<(String, String)>, Vec<(f64, f64)>> = BTreeMap::new();
+        let mut by_labels: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
         for ((_, labels), count) in self.family(&format!("{name}_bucket")) {
             let mut rest = labels.clone();
             let le = rest.iter().position(|(label, _)| label == "le").expect("a bucket has a bound");
@@ -88,7 +94,7 @@ impl Scrape {
         }
     }
 
-    fn family(&self, name: &str) -> impl Iterator<Item = (&(String, Vec<(String, String)>), &f64)> {
+    fn family(&self, name: &str) -> impl Iterator<Item = (&Series, &f64)> {
         self.series.iter().filter(move |((known, _), _)| known == name)
     }
 
@@ -116,7 +122,7 @@ impl Scrape {
 }
 
 /// `name{label="value",…} number`.
-fn sample(line: &str) -> (String, Vec<(String, String)>, f64) {
+fn sample(line: &str) -> (String, Labels, f64) {
     let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
     let value = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
     let Some((name, rest)) = series.split_once('{') else {

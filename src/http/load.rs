@@ -1,0 +1,374 @@
+//! Sheds load before memory grows: a request beyond what the server has room for is answered with 503 at once, and one
+//! user gets no more than a quarter of the room, so that whoever has taken it leaves some for the others.
+//!
+//! Room is counted in requests under way and in bytes that they keep in memory: bodies as far as they have been read,
+//! and what a streamed list holds while its reader takes its time.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+
+use super::error::ApiError;
+
+/// Requests under way at a time. A server that answers thousands in a second has no more than a few dozen of them; with
+/// so many each would wait for seconds, and together they keep some 100 MB.
+const MOST_REQUESTS: usize = 2_048;
+/// Bytes that they may keep together: 64 bodies of 1 MiB, or as many lists that are being sent.
+const MOST_BYTES: usize = 64 << 20;
+/// What a list keeps in memory that is being sent: one chunk of its text.
+const STREAM: usize = 1 << 20;
+/// One user gets so much of all room, as a divisor.
+const SHARE: usize = 4;
+
+/// The room of a server, and the layer that gives it out. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Load(Arc<Room>);
+
+#[derive(Debug)]
+struct Room {
+    requests: AtomicUsize,
+    bytes: AtomicUsize,
+    most_bytes: usize,
+    hashes: RandomState,
+    users: Mutex<HashMap<u64, Held>>,
+}
+
+/// What one user holds.
+#[derive(Debug, Default)]
+struct Held {
+    requests: usize,
+    bytes: usize,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// For anybody.
+    Server,
+    /// For this user.
+    Share,
+}
+
+impl From<Full> for ApiError {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Server => Self::unavailable(),
+            Full::Share => Self::TooManyRequests { retry_after: std::time::Duration::from_secs(1) },
+        }
+    }
+}
+
+impl Load {
+    /// Room beside bodies of at most so many bytes.
+    pub(crate) fn new(body_limit: usize) -> Self {
+        let most_bytes = MOST_BYTES.max(body_limit.saturating_mul(SHARE));
+        Self(Arc::new(Room {
+            requests: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            most_bytes,
+            hashes: RandomState::new(),
+            users: Mutex::default(),
+        }))
+    }
+
+    fn enter(&self) -> Result<Ticket, Full> {
+        take(&self.0.requests, 1, MOST_REQUESTS)?;
+        Ok(Ticket(Arc::new(Place {
+            room: Arc::clone(&self.0),
+            bytes: AtomicUsize::new(0),
+            user: OnceLock::new(),
+        })))
+    }
+}
+
+/// Takes some of what there is at most.
+fn take(taken: &AtomicUsize, more: usize, most: usize) -> Result<(), Full> {
+    let fits = |now: usize| now.checked_add(more).filter(|then| *then <= most);
+    taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map(drop).map_err(|_| Full::Server)
+}
+
+/// A request's place, in its extensions; given back when the last clone is gone, which is after the answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticket(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    room: Arc<Room>,
+    bytes: AtomicUsize,
+    user: OnceLock<u64>,
+}
+
+impl Ticket {
+    /// Says whose it is, once that is known.
+    pub(crate) fn belongs_to(&self, user: &str) -> Result<(), Full> {
+        let place = &self.0;
+        let user = place.room.hashes.hash_one(user);
+        let mut users = place.room.users();
+        if place.user.get().is_some() {
+            return Ok(());
+        }
+        let held = users.entry(user).or_default();
+        if held.requests >= MOST_REQUESTS / SHARE {
+            return Err(Full::Share);
+        }
+        held.requests += 1;
+        held.bytes += place.bytes.load(Ordering::Relaxed);
+        place.user.get_or_init(|| user);
+        Ok(())
+    }
+
+    /// Takes room for so many bytes more.
+    pub(crate) fn grow(&self, more: usize) -> Result<(), Full> {
+        let place = &self.0;
+        if let Some(user) = place.user.get() {
+            let mut users = place.room.users();
+            let held = users.entry(*user).or_default();
+            if held.bytes + more > place.room.most_bytes / SHARE {
+                return Err(Full::Share);
+            }
+            take(&place.room.bytes, more, place.room.most_bytes)?;
+            held.bytes += more;
+        } else {
+            take(&place.room.bytes, more, place.room.most_bytes)?;
+        }
+        place.bytes.fetch_add(more, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Room {
+    fn users(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Held>> {
+        // numbers that a panicking thread has left are whole ones
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let bytes = *self.bytes.get_mut();
+        self.room.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.room.requests.fetch_sub(1, Ordering::Relaxed);
+        if let Some(user) = self.user.get() {
+            let mut users = self.room.users();
+            let held = users.entry(*user).or_default();
+            (held.requests, held.bytes) = (held.requests.saturating_sub(1), held.bytes.saturating_sub(bytes));
+            if held.requests == 0 {
+                users.remove(user);
+            }
+        }
+    }
+}
+
+impl<S> Layer<S> for Load {
+    type Service = LoadService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        LoadService { load: self.clone(), inner }
+    }
+}
+
+/// The service that gives out the room.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadService<S> {
+    load: Load,
+    inner: S,
+}
+
+impl<S> Service<Request> for LoadService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = LoadFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        // a server that is busy is alive: whoever asks for that must not be told otherwise
+        if request.uri().path().starts_with("/health") {
+            return LoadFuture::Admitted { inner: self.inner.call(request), ticket: None };
+        }
+        match self.load.enter() {
+            Ok(ticket) => {
+                request.extensions_mut().insert(ticket.clone());
+                LoadFuture::Admitted { inner: self.inner.call(request), ticket: Some(ticket) }
+            }
+            Err(full) => LoadFuture::Refused { answer: Some(ApiError::from(full).into_response()) },
+        }
+    }
+}
+
+pin_project! {
+    /// The answer, whose body holds the place where it is still being made.
+    #[project = Projected]
+    pub(crate) enum LoadFuture<F> {
+        Refused { answer: Option<Response> },
+        Admitted { #[pin] inner: F, ticket: Option<Ticket> },
+    }
+}
+
+impl<F> Future for LoadFuture<F>
+where
+    F: Future<Output = Result<Response, Infallible>>,
+{
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let (response, ticket) = match self.project() {
+            Projected::Refused { answer } => {
+                return Poll::Ready(Ok(answer.take().unwrap_or_else(|| ApiError::Internal.into_response())));
+            }
+            Projected::Admitted { inner, ticket } => {
+                let Ok(response) = ready!(inner.poll(context));
+                (response, ticket.take())
+            }
+        };
+        let (Some(ticket), None) = (ticket, response.body().size_hint().exact()) else {
+            return Poll::Ready(Ok(response));
+        };
+        Poll::Ready(Ok(match ticket.grow(STREAM) {
+            Ok(()) => response.map(|body| Body::new(Placed { body, _ticket: ticket })),
+            Err(full) => ApiError::from(full).into_response(),
+        }))
+    }
+}
+
+/// A body that holds its request's place until it has been sent.
+struct Placed {
+    body: Body,
+    _ticket: Ticket,
+}
+
+impl HttpBody for Placed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use futures_util::stream;
+    use http::StatusCode;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    fn taken(load: &Load) -> (usize, usize, usize) {
+        let bytes = load.0.bytes.load(Ordering::Relaxed);
+        (load.0.requests.load(Ordering::Relaxed), bytes, load.0.users().len())
+    }
+
+    #[test]
+    fn all_room_comes_back() {
+        let load = Load::new(1 << 20);
+        let tickets: Vec<_> = (0..MOST_REQUESTS).map(|_| load.enter().unwrap()).collect();
+        assert_eq!(load.enter().unwrap_err(), Full::Server);
+        drop(tickets);
+        let ticket = load.enter().unwrap();
+        ticket.belongs_to("1").unwrap();
+        ticket.grow(1_000).unwrap();
+        ticket.belongs_to("1").unwrap();
+        assert_eq!(taken(&load), (1, 1_000, 1));
+        drop(ticket);
+        assert_eq!(taken(&load), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_user_gets_a_quarter_and_leaves_the_rest() {
+        let load = Load::new(1 << 20);
+        let mine: Vec<_> = (0..MOST_REQUESTS / 4).map(|_| load.enter().unwrap()).collect();
+        assert!(mine.iter().all(|ticket| ticket.belongs_to("1").is_ok()));
+        assert_eq!(load.enter().unwrap().belongs_to("1"), Err(Full::Share));
+        let others = load.enter().unwrap();
+        others.belongs_to("2").unwrap();
+        mine[0].grow(MOST_BYTES / 4).unwrap();
+        assert_eq!(mine[1].grow(1), Err(Full::Share));
+        others.grow(MOST_BYTES / 4).unwrap();
+        let nobodys = load.enter().unwrap();
+        nobodys.grow(MOST_BYTES / 2).unwrap();
+        let third = load.enter().unwrap();
+        third.belongs_to("3").unwrap();
+        assert_eq!(third.grow(1), Err(Full::Server));
+        drop(nobodys);
+        third.grow(1).unwrap();
+    }
+
+    #[test]
+    fn large_bodies_have_room_for_large_bodies() {
+        let load = Load::new(100 << 20);
+        let ticket = load.enter().unwrap();
+        ticket.belongs_to("1").unwrap();
+        ticket.grow(100 << 20).unwrap();
+    }
+
+    async fn ask(load: &Load, path: &str) -> Response {
+        let endless = || stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(b"x")));
+        let router = Router::new()
+            .route("/list", get(async move || Body::from_stream(endless())))
+            .route("/row", get(async || "row"))
+            .route("/health", get(async || "ok"));
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        load.layer(router).oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_stream_holds_its_place_until_it_is_gone() {
+        let load = Load::new(1 << 20);
+        drop(ask(&load, "/row").await);
+        assert_eq!(taken(&load), (0, 0, 0));
+        let lists: Vec<_> =
+            futures_util::future::join_all((0..MOST_BYTES / STREAM).map(|_| ask(&load, "/list"))).await;
+        assert!(lists.iter().all(|list| list.status() == StatusCode::OK));
+        let refused = ask(&load, "/list").await;
+        assert_eq!(
+            (refused.status(), &refused.headers()["retry-after"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
+        );
+        assert_eq!(ask(&load, "/row").await.status(), StatusCode::OK, "what is small goes on");
+        drop(lists);
+        assert_eq!(ask(&load, "/list").await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_full_server_says_so_and_is_alive() {
+        let load = Load::new(1 << 20);
+        let tickets: Vec<_> = (0..MOST_REQUESTS).map(|_| load.enter().unwrap()).collect();
+        let refused = ask(&load, "/row").await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(matches!(refused.extensions().get(), Some(ApiError::Unavailable { .. })));
+        assert_eq!(ask(&load, "/health").await.status(), StatusCode::OK);
+        drop(tickets);
+        assert_eq!(ask(&load, "/row").await.status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,52 @@
+//! One user who takes all the room that a user gets, and the others, who have the rest.
+
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::harness::{User, World, on_both};
+
+on_both!(one_users_uploads_leave_room_for_the_others);
+
+/// A body that is nearly there, as long as the stream lives.
+async fn upload(user: &User) -> TcpStream {
+    let mut stream = TcpStream::connect(user.address).await.expect("the server listens");
+    let head = format!(
+        "POST /api/tasks HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: 1048576\r\n\r\n",
+        user.address, user.token
+    );
+    // a server that has no room stops reading
+    stream.write_all(head.as_bytes()).await.ok();
+    stream.write_all(&vec![b' '; 1_048_000]).await.ok();
+    stream
+}
+
+async fn one_users_uploads_leave_room_for_the_others(world: &World) {
+    let (ann, bob) = (world.user("ann"), world.user("bob"));
+    let uploads = futures_util::future::join_all((0..24).map(|_| upload(&ann))).await;
+    let large =
+        json!({"title": "T", "description": "x".repeat(4_000), "tags": [], "unknown": "x".repeat(900_000)});
+    let refused = async {
+        loop {
+            let answer = ann.tasks().create(large.clone()).await;
+            if answer.status == 429 {
+                break answer;
+            }
+            answer.is(201);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let refused = tokio::time::timeout(std::time::Duration::from_secs(20), refused).await;
+    let refused = refused.expect("her room ends");
+    refused.refuses(429, "Too many requests: wait as long as Retry-After says");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    bob.tasks().create(large.clone()).await.is(201);
+    ann.get("/api/tasks?limit=1").await.is(200);
+    drop(uploads);
+    let again = async {
+        while ann.tasks().create(large.clone()).await.status != 201 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), again).await.expect("her room comes back");
+}
