@@ -28,7 +28,7 @@ RUN ldd /image/usr/local/bin/creatorvault \
     && printf 'creatorvault:x:10001:\n' > /image/etc/group \
     && printf 'hosts: files dns\n' > /image/etc/nsswitch.conf \
     && install -d -m 1777 /image/tmp \
-    && install -d -m 700 -o 10001 -g 10001 /image/data
+    && install -d -m 700 -o 10001 -g 10001 /volume/data
 
 FROM scratch
 ARG VERSION=0.1.0
@@ -39,6 +39,8 @@ LABEL org.opencontainers.image.title="CreatorVault" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image /
+# Some builders copy everything as root's unless they are told.
+COPY --from=build --chown=10001:10001 /volume/data /data
 # By number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 WORKDIR /

@@ -50,7 +50,7 @@ impl Held {
 /// What is wrong with it, completing "FILE …".
 fn examine(path: &Path) -> Result<Held, String> {
     let bytes = std::fs::metadata(path).map_err(|error| format!("cannot be read: {error}"))?.len();
-    let connection = open_to_look(path, PATIENCE).map_err(|error| error.into_text())?;
+    let connection = open_to_look(path, PATIENCE).map_err(DbError::into_text)?;
     // The cheap questions first: a foreign file need not be read to its end.
     let migrations = ours(&connection)?;
     let damaged = |what: String| format!("is damaged ({what})");

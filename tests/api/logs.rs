@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::everywhere::operations;
 use crate::harness::{Engine, Program, Request, raw, test_server};
 
 /// In every input and in every secret, followed by what tells them apart.
@@ -85,6 +86,43 @@ async fn sing(program: &Program) {
     raw(address, format!("{}\r\n\r\n", canary("garbage")).as_bytes()).await;
 }
 
+/// Every place of every documented operation that a client can write in: path, query, headers, body.
+async fn sing_everywhere(program: &Program) {
+    let ann = program.user("ann");
+    for (path, method, operation) in operations() {
+        let kind = if path.contains("ideas") { ann.ideas() } else { ann.tasks() };
+        let id = kind.create(json!({"title": canary("row")})).await.is(201)["id"].clone();
+        let own = path.replace("{user_id}", "me").replace("{id}", id.as_str().expect("an id"));
+        let whole = json!({
+            "title": canary("title"), "description": canary("text"), "notes": canary("text"), "completed": canary("done"),
+            "tags": [canary("tag")], "due_date": canary("due"), (canary("member")): {(canary("deep")): canary("value")},
+            "operations": [{"op": canary("op"), "id": canary("id"), "if_match": canary("match"), "data": {"title": canary("t")}}],
+        });
+        let request = |target: String| Request::new(&method, target);
+        let mut tries = vec![
+            request(path.replace("{user_id}", &canary("user")).replace("{id}", &canary("id"))).json(&whole),
+            request(path.replace("{user_id}", "me").replace("{id}", &canary("id"))),
+            request(format!("{own}/{}", canary("more"))),
+            request(format!("{own}?{}={}", canary("name"), canary("value"))).json(&whole),
+            request(own.clone()).body(format!("{{\"title\": \"{}", canary("broken"))),
+            request(own.clone()).header("Prefer", "handling=strict").json(&whole),
+            request(own.clone()).header("Content-Type", canary("type")).body(canary("body")),
+        ];
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let Some(name) = parameter["name"].as_str() else { continue };
+            tries.push(match parameter["in"].as_str() {
+                Some("query") => request(format!("{own}?{name}={}", canary(name))),
+                _ => request(own.clone()).header(name, format!("\"{}\"", canary(name))).json(&whole),
+            });
+        }
+        for request in tries {
+            assert!(ann.send(request.clone()).await.status < 500);
+            let refused = request.bearer(&canary("token")).send(program.address).await.status;
+            assert!(matches!(refused, 401 | 404 | 405), "{refused}");
+        }
+    }
+}
+
 /// What the log says of faults inside the database, whose own messages like to quote the row.
 async fn sing_to_a_broken_database(program: &Program) {
     let ann = program.user("ann");
@@ -119,6 +157,7 @@ async fn nothing_of_users_in_the_log(engine: Engine) {
     let mut program = Program::start(engine, &vars).await;
     let token = program.user("ann").token;
     sing(&program).await;
+    sing_everywhere(&program).await;
     sing_to_a_broken_database(&program).await;
     program.ask_to_end();
     assert_eq!(program.ended().await.code(), Some(0));

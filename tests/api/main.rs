@@ -12,6 +12,7 @@ mod copy;
 mod encryption;
 mod crowding;
 mod erasure;
+mod everywhere;
 mod facts;
 mod failover;
 mod faults;

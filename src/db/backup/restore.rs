@@ -57,12 +57,9 @@ pub fn restore(from: &Path, database: &Path, replace: bool, moment: &str) -> Res
     fill(from, &mut part, &database)?;
     let held = examine(part.path()).map_err(|text| refused_copy(from, &text))?;
     refuse_newer(from, &held)?;
-    let made = make_place(&database, moment)?;
-    let placed = replace_old(part, &database, replace, moment);
-    if placed.is_err() && made {
-        drop(fs::remove_file(&database));
-    }
-    Ok(Restored { held, aside: placed? })
+    make_place(&database, moment)?;
+    let aside = replace_old(part, &database, replace, moment)?;
+    Ok(Restored { held, aside })
 }
 
 /// The file itself, where the name is a link; its folder is made.
@@ -118,16 +115,16 @@ fn refuse_newer(from: &Path, held: &Held) -> Result<(), String> {
     }
 }
 
-/// Has the file stand in its place, so that its lock can be taken; whether it was made for that.
-fn make_place(database: &Path, moment: &str) -> Result<bool, String> {
+/// Has a file stand in the place, so that its lock can be taken. An empty one, where there was none, is an empty database;
+/// it stays when the rest fails, because a server may have begun to use it.
+fn make_place(database: &Path, moment: &str) -> Result<(), String> {
     if !database.exists() {
         // The log of a file that was taken away must not be played onto the new one.
         put_aside(database, &aside(database, moment)).map_err(|error| unwritten(database, &error))?;
     }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(database) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(unwritten(database, &error)),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(unwritten(database, &error)),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -209,8 +206,10 @@ fn look(database: &Path) -> Result<Old, String> {
 }
 
 fn refuse(database: &Path, old: Old, replace: bool) -> Result<(), String> {
+    if replace {
+        return Ok(());
+    }
     let what = match old {
-        _ if replace => return Ok(()),
         Old::Empty => return Ok(()),
         Old::Rows => "has rows already",
         Old::Damaged => "is damaged, or no database",

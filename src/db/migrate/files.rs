@@ -206,6 +206,6 @@ mod tests {
         }
         let all: Vec<_> =
             known(Engine::Postgres).iter().map(|migration| statements(&migration.up).len()).take(3).collect();
-        assert_eq!(all, [17, 5, 5]);
+        assert_eq!(all, [16, 5, 5]);
     }
 }
