@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::jws::LIMIT;
 use super::refusal::{Refusal, Rejection, reason};
 use super::user_id::UserId;
-use super::verifier::Verifier;
+use super::verifier::{Verified, Verifier};
 use crate::clock::Clock;
 use crate::field::timestamp::Timestamp;
 use crate::http::error::ApiError;
@@ -82,29 +82,12 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path_user = path_user(parts, state).await?;
-        let now = Clock::from_ref(state).now();
         let verifier = Verifier::from_ref(state);
-        let verified = match bearer_token(&parts.headers) {
-            Ok(token) => verifier.verify(token, now).await,
-            Err(refusal) => Err(refusal.into()),
-        };
-        let gate = parts.extensions.get::<AtGate>();
-        let verified = match verified {
-            Ok(verified) => verified,
-            Err(Rejection::Refused(refusal)) => {
-                verifier.counts().refused(refusal.reason);
-                return Err(refused(refusal, gate).await);
-            }
-            // that it was unavailable is in the log already
-            Err(Rejection::Unavailable { retry_after }) => {
-                verifier.counts().unavailable();
-                return Err(ApiError::Unavailable { retry_after });
-            }
-        };
+        let verified = verified(parts, &verifier, Clock::from_ref(state).now()).await?;
         if let Some(seen) = parts.extensions.get::<SeenUser>() {
             seen.set(&verified.user);
         }
-        let verdict = match gate {
+        let verdict = match parts.extensions.get::<AtGate>() {
             Some(AtGate(gate)) => Arc::clone(gate).user(&verified.user).verdict().await,
             None => Ok(()),
         };
@@ -121,6 +104,26 @@ where
             token_expires_at: verified.expires_at,
             deadline: deadline.map_or_else(|| Instant::now() + USUAL_TIMEOUT, |deadline| deadline.0),
         })
+    }
+}
+
+/// Whom the request's token names.
+async fn verified(parts: &Parts, verifier: &Verifier, now: Timestamp) -> Result<Verified, ApiError> {
+    let verified = match bearer_token(&parts.headers) {
+        Ok(token) => verifier.verify(token, now).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    match verified {
+        Ok(verified) => Ok(verified),
+        Err(Rejection::Refused(refusal)) => {
+            verifier.counts().refused(refusal.reason);
+            Err(refused(refusal, parts.extensions.get::<AtGate>()).await)
+        }
+        // that it was unavailable is in the log already
+        Err(Rejection::Unavailable { retry_after }) => {
+            verifier.counts().unavailable();
+            Err(ApiError::Unavailable { retry_after })
+        }
     }
 }
 

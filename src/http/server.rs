@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Flag, router};
-use crate::http::client::{Clients, Networks, Peer};
+use crate::config::http::Networks;
+use crate::http::client::{Clients, Peer};
 use crate::http::metrics;
 use crate::metrics::Gauge;
 use crowd::Crowd;
