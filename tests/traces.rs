@@ -49,7 +49,7 @@ fn collect(mut stream: TcpStream, got: &Got) {
         let length: usize = length.expect("a length").trim().parse().expect("a number");
         if bytes.len() >= end + 4 + length {
             let body = bytes[end + 4..end + 4 + length].to_vec();
-            got.lock().unwrap().push((head, body));
+            got.lock().expect("nobody panicked").push((head, body));
             bytes.drain(..end + 4 + length);
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("it is answered");
         }
@@ -167,7 +167,7 @@ fn spans_of(database: &[(&str, &str)]) -> Vec<Span> {
     let (code, _) = server.end();
     assert_eq!(code, Some(0), "{}", server.log());
 
-    let got = got.lock().unwrap();
+    let got = got.lock().expect("nobody panicked");
     assert!(!got.is_empty(), "{}", server.log());
     let mut spans = Vec::new();
     for (head, body) in got.iter() {

@@ -157,3 +157,19 @@ pub(super) fn shown(text: &str) -> String {
         None => format!("{text:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn every_reason_is_among_all_of_them() {
+        let source = include_str!("refusal.rs");
+        let told = source
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once(": &str = \""));
+        let told: Vec<&str> = told.map(|(_, value)| value.trim_end_matches("\";")).collect();
+        assert!(told.len() > 20, "{told:?}");
+        assert_eq!(told, reason::ALL);
+    }
+}

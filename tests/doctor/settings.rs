@@ -141,3 +141,16 @@ fn slashes_and_production_without_anything() {
     let findings = Folder::new().doctor(&[("ENVIRONMENT", "production")]);
     findings.expect("settings", "problem", &["DATABASE_URL is not set", "BETTER_AUTH_URL"]);
 }
+
+#[test]
+fn where_rates_are_counted_and_who_is_believed_is_told() {
+    let folder = Folder::new();
+    let findings = folder.doctor(&[SECRET, ("TRUSTED_PROXIES", "10.0.0.0/8")]);
+    findings.expect("rate limit", "ok", &["600/minute", "each server for itself"]);
+    findings.expect("proxies", "ok", &["10.0.0.0/8"]);
+    let url = format!("redis://:canary-password@127.0.0.1:{}", closed_port());
+    let findings = folder.doctor(&[SECRET, ("REDIS_URL", &url)]);
+    findings.expect("rate limit", "warning", &["is of no use", "refused", "REDIS_URL"]);
+    findings.expect("proxies", "ok", &["TRUSTED_PROXIES"]);
+    folder.doctor(&[SECRET, ("RATE_LIMIT", "off")]).expect("rate limit", "warning", &["off", "600/minute"]);
+}

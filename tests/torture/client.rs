@@ -1,5 +1,6 @@
 //! A client that knows what it does not know: whether a request was not sent, was answered, or neither.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -34,9 +35,14 @@ impl Call {
         self
     }
 
-    pub(crate) fn json(mut self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.header("Content-Type", "application/json").body(body)
+    }
+
+    /// The same with another body.
+    pub(crate) fn body(mut self, body: &Value) -> Self {
         self.body = Some(body.to_string());
-        self.header("Content-Type", "application/json")
+        self
     }
 
     /// What goes over the wire.
@@ -50,6 +56,12 @@ impl Call {
         text.push_str("\r\n");
         text.push_str(body.as_deref().unwrap_or_default());
         text.into_bytes()
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
     }
 }
 
@@ -80,7 +92,7 @@ impl Answer {
 
     /// In a few words, for a complaint.
     pub(crate) fn summary(&self) -> String {
-        let text: String = String::from_utf8_lossy(&self.body).chars().take(160).collect();
+        let text: String = String::from_utf8_lossy(&self.body).chars().take(110).collect();
         format!("{} {text}", self.status)
     }
 }

@@ -23,7 +23,7 @@ fn started<T>(act: impl FnOnce(&mut Started) -> T) -> T {
     act(&mut STARTED.lock().expect("no holder panics"))
 }
 
-/// Starts it; its id. It is ended with [`reap`] or at the end of the trial.
+/// Starts it; its id. It ends with [`kill`], by itself (see [`ended`]), or at the end of the trial.
 pub(crate) fn spawn(command: &mut Command) -> u32 {
     let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let id = child.id();
@@ -35,9 +35,8 @@ pub(crate) fn spawn(command: &mut Command) -> u32 {
 pub(crate) fn ended(id: u32) -> Option<std::process::ExitStatus> {
     started(|all| {
         let at = all.servers.iter().position(|child| child.id() == id)?;
-        let status = all.servers[at].try_wait().expect("a child of ours")?;
-        all.servers.swap_remove(at);
-        Some(status)
+        all.servers[at].try_wait().expect("a child of ours")?;
+        all.servers.swap_remove(at).wait().ok()
     })
 }
 

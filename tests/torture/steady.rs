@@ -84,8 +84,8 @@ async fn asks(
                     seen.missing.push(text(&answer.json(), "id"));
                 }
             }
-            Ok(answer) => seen.failed.push(format!("{call:?}: {}", answer.summary())),
-            Err(silence) => seen.failed.push(format!("{call:?}: {silence:?}")),
+            Ok(answer) => seen.failed.push(format!("{call}: {}", answer.summary())),
+            Err(silence) => seen.failed.push(format!("{call}: {silence:?}")),
         }
     }
     match client.send(&Call::get("/api/tasks")).await {

@@ -25,11 +25,7 @@ pub(crate) async fn before_the_answer(
     report: &mut Report,
 ) {
     let trace = ground.folder("strace").join("trace");
-    let refused = match attempt(&trace) {
-        Ok(()) => None,
-        Err(why) => Some(why),
-    };
-    if let Some(why) = refused {
+    if let Err(why) = attempt(&trace) {
         report.note(format!("fsync before the answer: not looked at, {why}"));
         return;
     }

@@ -192,7 +192,7 @@ impl Writer {
             }
             Err(Silence::Unknown(why)) => Some(Err(why)),
             Err(Silence::Hang) => {
-                self.tally.wrong(format!("{}: no answer at all to {call:?}", self.name));
+                self.tally.wrong(format!("{}: no answer at all to {call}", self.name));
                 Some(Err("it hangs".to_owned()))
             }
         }

@@ -84,6 +84,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn every_key_is_taken_or_dropped_with_a_short_reason(
             entries in prop::collection::vec(

@@ -109,6 +109,9 @@ struct Desk {
 /// For so long after a failed write a small one proves nothing: a nearly full disk takes that, and not the next real one.
 const PROVES_NOTHING: Duration = Duration::from_secs(10);
 
+/// After how many pages the log is written back once the disk has had no room; SQLite's own number is 1000, 4 MB.
+const SHORT_LOG: i64 = 100;
+
 impl Writer {
     /// Opens the file and starts the thread.
     pub(super) async fn open(
@@ -290,13 +293,21 @@ impl Desk {
         }
     }
 
-    /// Writes the log back into the file after the disk had no room, so that the next write begins the log anew. A log that
+    /// Empties the log after the disk had no room: at once, and once more as soon as a write finds room again. A log that
     /// has taken nearly all the room would otherwise stay just short of the length at which SQLite does this by itself,
-    /// and no write would ever have room.
-    fn begin_log_anew(&self) {
-        let done = self.connection.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()));
-        if let Err(error) = done {
+    /// and no write would ever have room; from now on it does so much earlier. Readers are hardly waited for; the next
+    /// failure tries again.
+    fn empty_log(&self) {
+        let emptied = self
+            .connection
+            .busy_timeout(Duration::from_millis(100))
+            .and_then(|()| self.connection.pragma_update(None, "wal_autocheckpoint", SHORT_LOG))
+            .and_then(|()| self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())));
+        if let Err(error) = emptied {
             tracing::debug!(target: "creatorvault::db", error = %error, "no room to write the log back either");
+        }
+        if let Err(error) = self.connection.busy_timeout(self.patience.acquire) {
+            tracing::warn!(target: "creatorvault::db", error = %error, "the busy timeout stays short");
         }
     }
 

@@ -134,6 +134,7 @@ impl Desk {
         drop(timed);
         match committed {
             Ok(()) => {
+                let had_no_room = self.failed.get().is_some();
                 if !done.is_empty() {
                     self.counts.committed(done.len());
                     self.note(None);
@@ -141,6 +142,9 @@ impl Desk {
                 }
                 for (write, rows) in done {
                     write.answer(Ok(rows));
+                }
+                if had_no_room {
+                    self.empty_log();
                 }
             }
             Err(error) => self.fail(done.into_iter().map(|(write, _)| write).collect(), &error),
@@ -159,7 +163,7 @@ impl Desk {
             write.answer(Err(DbError::Unavailable(error.to_string())));
         }
         if self.failed.get().is_some() {
-            self.begin_log_anew();
+            self.empty_log();
         }
     }
 }
