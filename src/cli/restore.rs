@@ -26,7 +26,7 @@ starts.
 
 With PostgreSQL, use pg_restore; this command then says how.
 
-Exit codes: 0 the backup is in its place, 1 nothing was changed, 2 misused.")]
+Exit codes: 0 the backup is in its place, 1 it is not (what is said tells why), 2 misused.")]
 pub(super) struct Restore {
     /// The backup
     #[arg(value_name = "FILE", value_parser = clap::value_parser!(PathBuf))]

@@ -88,6 +88,15 @@ async fn the_modes_of_tls_postgres() {
         refused(&at("localhost", mode, Some(&ours)), "invalid peer certificate: Expired");
     }
     accepted(&at("localhost", "require", None));
+    // Where nothing is verified, the form does not matter either.
+    ours.secure_as_of_old(&server).await;
+    for mode in ["prefer", "require"] {
+        accepted(&at("localhost", mode, None));
+    }
+    for mode in ["verify-ca", "verify-full"] {
+        refused(&at("localhost", mode, Some(&ours)), "UnsupportedCertVersion");
+    }
+    ours.secure(&server, "localhost", 30).await;
 
     server.admit("hostssl all all 127.0.0.1/32 trust").await;
     for mode in ["allow", "prefer", "require"] {

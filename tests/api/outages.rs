@@ -21,6 +21,8 @@ fn to<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> 
         ("DATABASE_DIRECT_URL", url),
         ("DATABASE_PREPARED", "on"),
         ("DATABASE_SCHEMA", "public"),
+        // the role of that URL is a superuser
+        ("DATABASE_RLS", "off"),
     ];
     vars.extend(more);
     vars

@@ -236,12 +236,15 @@ async fn only_trusted_proxies_say_where_a_request_came_from(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_says_from_where_a_refused_token_came() {
-    let program =
+    let mut program =
         Program::start(Engine::Sqlite, &[("TRUSTED_PROXIES", "127.0.0.1"), ("RATE_LIMIT", "1/day")]).await;
     for _ in 0..2 {
         let asked = Request::new("GET", "/api/tasks").header("X-Forwarded-For", "203.0.113.77");
         asked.send(program.address).await;
     }
+    // the log is written beside the requests, and whole at the end
+    program.ask_to_end();
+    program.ended().await;
     let log = program.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("Authentication failed")).collect();
     assert_eq!(lines.len(), 2, "{log}");

@@ -34,32 +34,20 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     folder: PathBuf,
     vars: Vec<(String, String)>,
-    /// A program before it, such as strace, with its arguments.
-    under: Vec<String>,
     id: u32,
 }
 
 impl Server {
     /// Starts one and waits until it is ready.
     pub(crate) async fn start(folder: &Path, url: &str, vars: &[(&str, &str)]) -> Self {
-        Self::start_under(folder, url, vars, &[]).await
-    }
-
-    pub(crate) async fn start_under(
-        folder: &Path,
-        url: &str,
-        vars: &[(&str, &str)],
-        under: &[String],
-    ) -> Self {
         let mut server = Self::prepare(folder, url, vars);
-        server.under = under.to_vec();
         server.launch();
         server.until_ready().await;
         server
     }
 
     /// One that is not started yet.
-    pub(crate) fn prepare(folder: &Path, url: &str, vars: &[(&str, &str)]) -> Self {
+    fn prepare(folder: &Path, url: &str, vars: &[(&str, &str)]) -> Self {
         let mut all = vec![
             ("DATABASE_URL", url),
             ("BETTER_AUTH_SECRET", SECRET),
@@ -72,22 +60,14 @@ impl Server {
             address: ([127, 0, 0, 1], free_port()).into(),
             folder: folder.to_owned(),
             vars: all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            under: Vec::new(),
             id: 0,
         }
     }
 
     /// Starts the process and does not wait.
-    pub(crate) fn launch(&mut self) {
+    fn launch(&mut self) {
         let log = File::options().create(true).append(true).open(self.log()).expect("a log");
-        let mut command = match self.under.split_first() {
-            Some((first, rest)) => {
-                let mut command = Command::new(first);
-                command.args(rest).arg(program());
-                command
-            }
-            None => Command::new(program()),
-        };
+        let mut command = Command::new(program());
         command
             .env_clear()
             .envs(self.vars.iter().map(|(name, value)| (name, value)))
@@ -107,7 +87,7 @@ impl Server {
         began.elapsed()
     }
 
-    pub(crate) async fn until_ready(&self) {
+    async fn until_ready(&self) {
         let began = Instant::now();
         while !self.is_ready().await {
             if let Some(status) = process::ended(self.id) {
@@ -125,6 +105,10 @@ impl Server {
     pub(crate) async fn is_ready(&self) -> bool {
         let mut client = self.client("nobody");
         client.send(&Call::get("/health/ready")).await.is_ok_and(|answer| answer.status == 200)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
     }
 
     pub(crate) fn kill(&self) {

@@ -30,35 +30,24 @@ pub(crate) async fn before_the_answer(
         return;
     }
     let folder = ground.folder("sync");
-    let seen = match postgres {
-        None => {
-            let server = Server::start_under(&folder, url, &[], &arguments(&trace)).await;
-            writes(&server).await
-        }
-        Some(postgres) => {
-            let server = Server::start(&folder, url, &[]).await;
-            writes(&server).await; // connections are open from now on
-            let ids: Vec<_> = postgres.processes().iter().map(u32::to_string).collect();
-            let mut strace = arguments(&trace);
-            strace.extend(["-p".to_owned(), ids.join(",")]);
-            let mut command = Command::new(&strace[0]);
-            let errors = std::fs::File::create(folder.join("strace-errors")).expect("a file");
-            let tracer = process::spawn(command.args(&strace[1..]).stderr(errors));
-            let attached = Instant::now();
-            let told = || std::fs::read_to_string(folder.join("strace-errors")).unwrap_or_default();
-            while told().matches("attached").count() < ids.len()
-                && attached.elapsed() < Duration::from_secs(10)
-            {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            let seen = writes(&server).await;
-            process::signal("INT", &[tracer]);
-            while process::ended(tracer).is_none() && attached.elapsed() < Duration::from_secs(20) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            seen
-        }
-    };
+    let server = Server::start(&folder, url, &[]).await;
+    writes(&server).await; // connections are open from now on
+    let watched = postgres.map_or_else(|| vec![server.id()], Postgres::processes);
+    let errors = folder.join("strace-errors");
+    let ids: Vec<_> = watched.iter().map(u32::to_string).collect();
+    let mut command = Command::new("strace");
+    command.args(&arguments(&trace)[1..]).args(["-p", &ids.join(",")]);
+    let tracer = process::spawn(command.stderr(std::fs::File::create(&errors).expect("a file")));
+    let attached = Instant::now();
+    let told = || std::fs::read_to_string(&errors).unwrap_or_default();
+    while told().matches("attached").count() < ids.len() && attached.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let seen = writes(&server).await;
+    process::signal("INT", &[tracer]);
+    while process::ended(tracer).is_none() && attached.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     tokio::time::sleep(Duration::from_millis(200)).await;
     let times = synced(&std::fs::read_to_string(&trace).expect("a trace"));
     let covered =

@@ -46,7 +46,8 @@ pub fn make(database: &Path, to: &Path, replace: bool) -> Result<Held, String> {
         )
     })?;
     may_be_made(&to, replace)?;
-    part.place(&to).map_err(|error| unwritten(&to, &error.to_string()))?;
+    let failed = |error: std::io::Error| unwritten(&to, &error.to_string());
+    part.place(&to).map_err(failed)?.map_err(failed)?;
     Ok(held)
 }
 

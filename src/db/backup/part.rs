@@ -50,13 +50,14 @@ impl Part {
         &mut self.file
     }
 
-    /// Gives it its name, which leads to the old file or to all of this one, even when the power goes.
-    pub(super) fn place(mut self, name: &Path) -> io::Result<()> {
+    /// Gives it its name, which leads to the old file or to all of this one, even when the power goes. An error says that
+    /// it did not get there; with its name, the answer holds why the name may not outlive the power, if it may not.
+    pub(super) fn place(mut self, name: &Path) -> io::Result<Result<(), io::Error>> {
         self.tidy();
         self.file.sync_all()?;
         fs::rename(&self.path, name)?;
         self.placed = true;
-        sync_folder(name)
+        Ok(sync_folder(name))
     }
 
     fn tidy(&self) {
@@ -111,7 +112,7 @@ mod tests {
         assert!(names(folder.path()).is_empty());
         let mut part = Part::begin(&name).unwrap();
         io::Write::write_all(part.file(), b"whole").unwrap();
-        part.place(&name).unwrap();
+        part.place(&name).unwrap().unwrap();
         assert_eq!(
             (names(folder.path()), fs::read(&name).unwrap()),
             (vec!["a".to_owned()], b"whole".to_vec())

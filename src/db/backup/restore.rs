@@ -40,7 +40,7 @@ enum Old {
 /// so, and is then kept under its name with `.before-restore-` and `moment` at its end. It blocks.
 ///
 /// # Errors
-/// One line with the cure. The old file is still in its place.
+/// One line with the cure. The old file is still in its place, unless the line says that the backup is.
 pub fn restore(from: &Path, database: &Path, replace: bool, moment: &str) -> Result<Restored, String> {
     if is_same(from, database) {
         return Err(format!("{} is the database itself: name a backup", from.display()));
@@ -142,7 +142,7 @@ fn replace_old(part: Part, database: &Path, replace: bool, moment: &str) -> Resu
         fs::hard_link(database, &aside).or_else(|_| fs::copy(database, &aside).map(drop)).map_err(failed)?;
     }
     sync_folder(database).map_err(failed)?;
-    part.place(database).map_err(failed)?;
+    part.place(database).map_err(failed)?.map_err(|error| unsynced(database, &error))?;
     drop(file);
     Ok(keeps.then_some(aside))
 }
@@ -226,6 +226,13 @@ fn refused_copy(from: &Path, text: &str) -> String {
 
 fn runs(database: &Path) -> String {
     format!("another process has {} open; nothing was changed: stop the server first", database.display())
+}
+
+fn unsynced(database: &Path, error: &io::Error) -> String {
+    format!(
+        "the backup is in its place, but the folder of {} cannot be synced: {error}: see to the disk before you start the server",
+        database.display()
+    )
 }
 
 fn unwritten(database: &Path, reason: &dyn std::fmt::Display) -> String {

@@ -77,9 +77,25 @@ impl Authority {
         (read("server.pem"), read("server.key"))
     }
 
-    /// Has a server show such a certificate.
+    /// A certificate of X.509 version 1, which has no extensions and so names no host, and its key.
+    fn certify_as_of_old(&self) -> (Vec<u8>, Vec<u8>) {
+        let (_, key) = self.certify("localhost", 30);
+        let by = ["-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
+        self.openssl("x509", &[&by[..], &["-days", "30", "-out", "old.pem"], &self.sign].concat());
+        (std::fs::read(self.folder.path().join("old.pem")).expect("openssl made it"), key)
+    }
+
+    /// Has a server show a certificate for such a name.
     pub(crate) async fn secure(&self, server: &Server, name: &str, days: i32) {
-        let (certificate, key) = self.certify(name, days);
+        Self::show(server, self.certify(name, days)).await;
+    }
+
+    /// Has a server show a certificate of the oldest form.
+    pub(crate) async fn secure_as_of_old(&self, server: &Server) {
+        Self::show(server, self.certify_as_of_old()).await;
+    }
+
+    async fn show(server: &Server, (certificate, key): (Vec<u8>, Vec<u8>)) {
         server.put("server.crt", &certificate);
         server.put("server.key", &key);
         server.run("alter system set ssl = on").await;
