@@ -13,9 +13,11 @@ FROM docker.io/library/rust:${RUST_VERSION}-slim-bookworm AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /src
 COPY . .
+# The commit that /metrics tells: docker build --build-arg REVISION=$(git rev-parse HEAD)
+ARG REVISION=unknown
 RUN --mount=type=cache,id=creatorvault-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=creatorvault-target-bookworm,target=/src/target,sharing=locked \
-    cargo build --release --locked --bin creatorvault \
+    GIT_COMMIT="${REVISION}" cargo build --release --locked --bin creatorvault \
     && install -D target/release/creatorvault /image/usr/local/bin/creatorvault
 
 # What the program needs beside itself. It is linked with glibc, whose allocator and resolver the tests run on too;

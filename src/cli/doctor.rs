@@ -65,13 +65,14 @@ impl Doctor {
 
 /// Every look, at once and each on its own; told in one order.
 async fn look(examined: &Examined, clock: &Clock) -> Vec<Finding> {
-    let (database, migrations, fence, keys, rate, listen, folder) = tokio::join!(
+    let (database, migrations, fence, keys, rate, listen, metrics, folder) = tokio::join!(
         database::look(examined),
         migrations::look(examined),
         fence::look(examined),
         keys::look(examined, clock),
         limits::rate(examined),
         machine::listen(examined),
+        machine::metrics(examined),
         machine::folder(examined),
     );
     let mut findings = settings::settings(examined);
@@ -87,6 +88,7 @@ async fn look(examined: &Examined, clock: &Clock) -> Vec<Finding> {
     findings.push(rate);
     findings.push(limits::proxies(examined));
     findings.extend(listen);
+    findings.extend(metrics);
     findings.extend(folder);
     findings.push(settings::logs(examined));
     findings

@@ -139,7 +139,7 @@ pub fn parse_switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "on" | "1" | "yes" => Ok(true),
         "false" | "off" | "0" | "no" => Ok(false),
-        _ => Err("must be true or false".to_owned()),
+        _ => Err("must be on or off (true or false)".to_owned()),
     }
 }
 

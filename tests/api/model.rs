@@ -1,4 +1,4 @@
-//! Eight users at random against a model of what each of them should see.
+//! Fifty users at random against a model of what each of them should see.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::pages_walk::{back, on, orders, sorted};
 
 on_both_and_pooled!(users_never_mix);
 
-const USERS: usize = 8;
-const STEPS: usize = 60;
+const USERS: usize = 50;
+const STEPS: usize = 25;
 
 async fn users_never_mix(world: &World) {
     let mut dice = Dice::new();

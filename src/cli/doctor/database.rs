@@ -110,7 +110,10 @@ pub(super) fn cure(reason: &str) -> &'static str {
     } else if says("refused") {
         "start PostgreSQL, or put host and port of DATABASE_URL right (in a container, localhost is the container \
          itself)"
-    } else if says("TLS") || says("certificate") || says("channel binding") {
+    } else if says("channel binding") {
+        "take channel_binding=require out of DATABASE_URL, or give the server TLS, scram-sha-256 passwords, and a \
+         certificate signed with SHA-256, SHA-384 or RSA"
+    } else if says("TLS") || says("certificate") {
         "put sslmode and sslrootcert in DATABASE_URL right for this server"
     } else if says("lookup address") || says("resolve") {
         "put the host's name in DATABASE_URL right; nothing on this network has it"

@@ -12,6 +12,7 @@ use crate::cli::{healthcheck, serve};
 use crate::config::Examined;
 use crate::config::database::DatabaseUrl;
 use crate::config::http::HttpConfig;
+use crate::config::metrics::Place;
 
 const FOLDER: &str = "data folder";
 
@@ -49,6 +50,22 @@ pub(super) async fn listen(examined: &Examined) -> Vec<Finding> {
         }
     };
     vec![found]
+}
+
+/// Whether the server could tell its metrics where it is told to, where that is an address of its own.
+pub(super) async fn metrics(examined: &Examined) -> Option<Finding> {
+    const CHECK: &str = "metrics";
+    if let Some(finding) = spoiled(examined, CHECK, &["METRICS_ADDRESS", "ENVIRONMENT"]) {
+        return Some(finding);
+    }
+    let Place::Own(address) = examined.config.metrics.place else { return None };
+    Some(match serve::listen::bind_metrics(&examined.config.metrics).await {
+        Ok(_) => Finding::ok(CHECK, format!("{address} can be listened at")),
+        Err(_) if is_healthy(&examined.config.http).await => {
+            Finding::ok(CHECK, format!("{address} is taken, as it is by a server that runs already"))
+        }
+        Err(line) => Finding::from_line(CHECK, Status::Problem, &line),
+    })
 }
 
 /// Whether it is a server like this one that has the port.

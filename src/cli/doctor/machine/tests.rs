@@ -37,6 +37,19 @@ async fn a_taken_port_is_a_problem_unless_a_server_like_this_one_has_it() {
     assert_eq!(ours[0].status, Status::Ok, "{ours:?}");
 }
 
+#[tokio::test]
+async fn an_address_for_metrics_is_free_or_named_with_the_cure() {
+    assert!(metrics(&examined(&[])).await.is_none(), "in development they are beside the API");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let vars = [("METRICS_ADDRESS", address.as_str()), ("PORT", "1"), ("HOST", "127.0.0.1")];
+    let found = metrics(&examined(&vars)).await.unwrap();
+    assert_eq!(found.status, Status::Problem, "{found:?}");
+    assert!(found.cure.as_deref().unwrap().contains("METRICS_ADDRESS=off"), "{found:?}");
+    drop(taken);
+    assert_eq!(metrics(&examined(&vars)).await.unwrap().status, Status::Ok);
+}
+
 #[test]
 fn a_folder_is_there_to_come_or_impossible_and_nothing_is_made() {
     let home = tempfile::tempdir().unwrap();
