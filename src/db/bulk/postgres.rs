@@ -158,9 +158,8 @@ pub(super) async fn commit(client: &Client) -> Result<(), DbError> {
     client.batch_execute("commit").await.map_err(|error| {
         let trouble = Trouble::of(&error);
         match trouble.kind {
-            Kind::Lost => DbError::OutcomeUnknown(trouble.text),
-            Kind::Ended
-            | Kind::Unserved
+            Kind::Lost | Kind::Ended | Kind::Broken => DbError::OutcomeUnknown(trouble.text),
+            Kind::Unserved
             | Kind::Stale
             | Kind::ReadOnly
             | Kind::Replanned

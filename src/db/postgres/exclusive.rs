@@ -17,11 +17,12 @@ use crate::metrics::{self, Operation};
 
 use super::GRACE;
 use super::connector::Connector;
-use super::fence::Fence;
+use super::fence::{ALL_OR_ERROR_HERE, Fence};
 use super::held::{Connections, Held};
 use super::pool::Pool;
 use super::transaction::{Again, Begin, Failure, Progress, Transaction, queries};
-use super::trouble::Trouble;
+
+mod reads;
 
 type Rows = Vec<Vec<Row>>;
 
@@ -116,95 +117,12 @@ impl Exclusive {
 
     /// For one transaction only: a pooler hands what a session sets to its other clients. The deadline goes in too,
     /// because poolers may hold back cancel requests (PgBouncer 1.18 sends one at a time when its pool is full).
-    fn timeout(&self, job: &Job) -> String {
+    /// A transaction that does not say whose it is fails where a policy would hide rows from it; a pooler takes no options
+    /// of a session, so that is said here too.
+    fn timeout(&self, job: &Job, fenced: bool) -> String {
         let left = job.deadline.saturating_duration_since(Instant::now()).min(self.statement_timeout);
-        format!("set local statement_timeout = {}{}", left.as_millis().max(1), self.fence.pooled())
-    }
-
-    async fn reads(
-        &self,
-        mut held: Held,
-        job: &Job,
-        texts: &[Arc<str>],
-        mut gone: oneshot::Receiver<()>,
-    ) -> Result<Rows, DbError> {
-        let (mut retried, mut fenced) = (false, false);
-        loop {
-            let object = held.object()?;
-            let failure = match self.read_until(object, job, texts, &mut gone).await {
-                Some(Ok(rows)) => {
-                    held.give_back();
-                    return Ok(rows);
-                }
-                Some(Err(failure)) => failure,
-                None => {
-                    self.connector.cancel(object.cancel_token()).await;
-                    return Err(DbError::out_of_time());
-                }
-            };
-            if failure.again == Again::Fenced && !fenced && self.fence.raise() {
-                fenced = true;
-                continue;
-            }
-            if !failure.evict {
-                held.give_back();
-                return Err(failure.error);
-            }
-            if retried || failure.again == Again::No {
-                return Err(failure.error);
-            }
-            retried = true;
-            tracing::debug!(target: "creatorvault::db", error = %failure.error, "reading again on another connection");
-            self.connections.replace(&mut held).await?;
-        }
-    }
-
-    /// One try; none when its time is up or its caller has gone.
-    async fn read_until(
-        &self,
-        object: &Object,
-        job: &Job,
-        texts: &[Arc<str>],
-        gone: &mut oneshot::Receiver<()>,
-    ) -> Option<Result<Rows, Failure>> {
-        let progress = Progress::default();
-        tokio::select! {
-            ended = self.try_read(object, job, texts, &progress) => Some(ended),
-            () = tokio::time::sleep_until(self.limit(job).into()) => None,
-            _ = gone => None,
-        }
-    }
-
-    async fn try_read(
-        &self,
-        object: &Object,
-        job: &Job,
-        texts: &[Arc<str>],
-        progress: &Progress,
-    ) -> Result<Rows, Failure> {
-        let queries = queries(job, texts);
-        let fence = self.fence.of(job);
-        if self.pooled || fence.is_some() {
-            let begin =
-                if self.pooled { format!("begin; {}", self.timeout(job)) } else { "begin".to_owned() };
-            let begin = Begin::Along(&begin);
-            return Transaction {
-                client: object,
-                begin,
-                fence,
-                named: self.named(),
-                queries,
-                job,
-                texts: &self.texts,
-                progress,
-            }
-            .run()
-            .await
-            .map_err(reread);
-        }
-        let reads = queries.iter().map(|query| Box::pin(query.run(object, None))).collect();
-        let answers: Result<Rows, _> = super::batch::in_order(reads).await.into_iter().collect();
-        answers.map_err(|failed| reread(Failure::nothing_done(Trouble::of(&failed.error))))
+        let all = if fenced { "" } else { ALL_OR_ERROR_HERE };
+        format!("set local statement_timeout = {}{all}", left.as_millis().max(1))
     }
 
     async fn writes(&self, mut held: Held, job: &Job, texts: &[Arc<str>]) -> Result<Rows, DbError> {
@@ -223,9 +141,9 @@ impl Exclusive {
             if failure.evict {
                 held.end();
             }
-            let in_time = Instant::now() < job.deadline;
+            let (in_time, here) = (Instant::now() < job.deadline, !failure.evict);
             match failure.again {
-                Again::Here if conflicts < CONFLICTS && in_time => {
+                Again::Here if here && conflicts < CONFLICTS && in_time => {
                     conflicts += 1;
                     tracing::debug!(target: "creatorvault::db", error = %failure.error, "running a write again after a conflict");
                     tokio::time::sleep(Duration::from_millis(5).mul_f64(crate::db::wait::chance())).await;
@@ -238,7 +156,7 @@ impl Exclusive {
                     tracing::debug!(target: "creatorvault::db", error = %failure.error, "running a write on another connection");
                     self.connections.replace(&mut held).await?;
                 }
-                Again::Fenced if !fenced && self.fence.raise() => fenced = true,
+                Again::Fenced if here && !fenced && self.fence.raise() => fenced = true,
                 Again::No | Again::Here | Again::Fenced | Again::Elsewhere | Again::AtThePrimary => {
                     held.give_back();
                     return Err(failure.error);
@@ -267,7 +185,9 @@ impl Exclusive {
     ) -> Result<(Rows, bool), Failure> {
         let progress = Progress::default();
         let fence = self.fence.of(job);
-        let alone = job.steps.len() == 1 && job.judge.is_none() && fence.is_none();
+        // Decided once: another request may raise the fence while this one waits for the pooler.
+        let fenced = fence.is_some();
+        let alone = job.steps.len() == 1 && job.judge.is_none() && !fenced;
         let begin = if alone { Begin::Never } else { Begin::Along("begin") };
         let queries = queries(job, texts);
         let mut transaction = Transaction {
@@ -283,7 +203,7 @@ impl Exclusive {
         let timeout;
         if self.pooled {
             self.begin_pooled(&transaction).await?;
-            timeout = self.timeout(job);
+            timeout = self.timeout(job, fenced);
             transaction.begin = Begin::Before(&timeout);
         }
         let mut running = pin!(transaction.run());
@@ -307,15 +227,5 @@ impl Exclusive {
             Err(_) => Failure::from(DbError::out_of_time()),
         };
         Err(Failure { evict: true, again: Again::No, ..failure })
-    }
-}
-
-/// A read has no outcome that could be unknown: it may always run again.
-fn reread(failure: Failure) -> Failure {
-    match failure.error {
-        DbError::OutcomeUnknown(text) => {
-            Failure { error: DbError::Unavailable(text), evict: true, again: Again::Elsewhere }
-        }
-        DbError::Unavailable(_) | DbError::Locked(_) | DbError::Fault(_) => failure,
     }
 }

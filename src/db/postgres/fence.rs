@@ -19,6 +19,9 @@ pub(in crate::db) const WHOSE: &str =
 /// Makes statements fail that a policy would hide rows from.
 pub(super) const ALL_OR_ERROR: &str = "row_security=off";
 
+/// The same for one transaction, behind what it begins with.
+pub(super) const ALL_OR_ERROR_HERE: &str = "; set local row_security = off";
+
 /// Whether transactions say whose they are.
 #[derive(Debug)]
 pub(super) struct Fence {
@@ -62,10 +65,5 @@ impl Fence {
     pub(super) fn of<'a>(&self, job: &'a Job) -> Option<Query<'a>> {
         let asked = self.is_up() && job.owner.id().is_some();
         asked.then(|| Query::new(self.text.clone(), &job.owner, &[]))
-    }
-
-    /// What a transaction behind a pooler begins with beside its time limit: a pooler takes no options of a session.
-    pub(super) fn pooled(&self) -> &'static str {
-        if self.is_up() { "" } else { "; set local row_security = off" }
     }
 }

@@ -274,7 +274,7 @@ impl Transaction<'_> {
             | Kind::Locked
             | Kind::Unserved => true,
             // The server aborts what it had not committed; a pooler may say this of itself, with the commit passed on.
-            Kind::Ended => !(at_commit || pooled && sent),
+            Kind::Ended | Kind::Broken => !(at_commit || pooled && sent),
             Kind::Lost | Kind::Unsent => !sent,
         };
         if !undone {
@@ -290,6 +290,7 @@ impl Transaction<'_> {
             Kind::Ended | Kind::Lost | Kind::Stale => Again::Elsewhere,
             Kind::ReadOnly => Again::AtThePrimary,
             Kind::Unready
+            | Kind::Broken
             | Kind::Unavailable
             | Kind::Locked
             | Kind::Fault

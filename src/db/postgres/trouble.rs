@@ -19,6 +19,8 @@ pub(in crate::db) enum Kind {
     Lost,
     /// The server itself ended the connection (57P01 and its kin): what had not ended is rolled back.
     Ended,
+    /// A link behind who answers broke (class 08 as a plain error): a pooler's to its server, a coordinator's to a worker.
+    Broken,
     /// A pooler gave up before any server saw the statement.
     Unserved,
     /// The connection is of no use any more, the statement was refused: forgotten statement.
@@ -74,6 +76,7 @@ impl Trouble {
             )),
             Kind::Lost
             | Kind::Ended
+            | Kind::Broken
             | Kind::Unserved
             | Kind::Stale
             | Kind::ReadOnly
@@ -112,7 +115,7 @@ fn kind(server: &ServerError) -> Kind {
         _ if fatal => Kind::Lost,
         // Ours: a bind with too few parameters. The rest of the class comes from workers behind the server.
         "08P01" => Kind::Fault,
-        _ if code.starts_with("08") => Kind::Unavailable,
+        _ if code.starts_with("08") => Kind::Broken,
         "25006" => Kind::ReadOnly,
         "26000" => Kind::Stale,
         // The function that says so has the same name in every language.

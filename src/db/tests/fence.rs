@@ -291,6 +291,69 @@ async fn it_is_put_up_and_taken_off_under_a_running_server() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_misses_a_row_while_it_is_put_up() {
+    for prepared in [Prepared::On, Prepared::Off] {
+        let guarded = Guarded::make("nosuperuser nobypassrls").await;
+        let bed = Bed::postgres(|config| {
+            guarded.own(config);
+            config.rls = false;
+            config.prepared = prepared;
+        });
+        bed.await
+            .hold(async |bed| {
+                guarded.fill(bed).await;
+                let up = Arc::new(AtomicUsize::new(0));
+                let workers = (0..12).map(|_| {
+                    let (db, up) = (bed.db.clone(), up.clone());
+                    tokio::spawn(async move {
+                        let ann = user("ann");
+                        let touch =
+                            "update @tasks set version = version + 1 where user_id = $1 returning version";
+                        let mut further = 0;
+                        while further < 10 {
+                            further += up.load(Ordering::Relaxed);
+                            let rows =
+                                db.scope(&ann, soon()).write(vec![always(steady(touch, []))]).await.unwrap();
+                            assert_eq!(rows[0].len(), 1, "her task is there");
+                        }
+                    })
+                });
+                let workers: Vec<_> = workers.collect();
+                let asking = DatabaseConfig { rls: true, ..bed.config.clone() };
+                migrate::up(&asking).await.unwrap();
+                up.store(1, Ordering::Relaxed);
+                futures_util::future::join_all(workers).await.into_iter().for_each(|worker| worker.unwrap());
+            })
+            .await;
+        guarded.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_planned_again_after_a_migration() {
+    let guarded = Guarded::make("nosuperuser nobypassrls").await;
+    let bed = Bed::postgres(|config| {
+        guarded.own(config);
+        // one connection, so that it is the one with the outdated plan
+        (config.pool_size, config.pool_overflow) = (1, 0);
+    });
+    bed.await
+        .hold(async |bed| {
+            guarded.fill(bed).await;
+            let ann = user("ann");
+            let read = async || {
+                let rows = bed.db.scope(&ann, soon()).read(steady("select title, $1 from @tasks", [])).await;
+                rows.unwrap()[0].text(0).unwrap()
+            };
+            assert_eq!((read().await, read().await), ("ann's".to_owned(), "ann's".to_owned()));
+            bed.raw("alter table @tasks alter title type varchar(9999)").await;
+            assert_eq!(read().await, "ann's");
+        })
+        .await;
+    guarded.end().await;
+}
+
 #[tokio::test]
 async fn roles_that_walk_through_it_are_refused_with_the_cure() {
     for (attributes, named) in
