@@ -160,7 +160,7 @@ impl Front {
                 body: config.limits.body,
                 only_local_names: config.auth.dev_mode(),
             },
-            load: Load::new(config.limits.body),
+            load: Load::new(config.limits.body, Arc::clone(&app.metrics.requests)),
             rates: RateLimits::new(&config.limits, Clients::new(config.http.trusted_proxies.clone())),
         }
     }

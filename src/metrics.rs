@@ -21,11 +21,11 @@ mod requests;
 mod text;
 
 pub use auth::Auth;
-pub use count::{Gauge, Held};
+pub use count::{Counter, Gauge, Held};
 pub use database::{Database, Failure, Operation, Queue, Timed};
 pub use histogram::Histogram;
 pub use readings::{Build, Keys, Lane, Load, Pool, Readings, Waiting};
-pub use requests::{InFlight, Requests};
+pub use requests::{InFlight, Requests, Shed};
 
 use text::Text;
 
@@ -39,6 +39,8 @@ pub struct Metrics {
     pub requests: Arc<Requests>,
     /// Connections of the API that are open.
     pub connections: Gauge,
+    /// Connections that were closed because their address has its share already.
+    pub refused_connections: Arc<Counter>,
     /// Tokens.
     pub auth: Arc<Auth>,
     /// What was asked of the database.
@@ -67,9 +69,11 @@ struct Scrape {
 impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut text = Text::new(encoder);
-        let Metrics { requests, connections, auth, database } = &self.metrics;
+        let Metrics { requests, connections, refused_connections, auth, database } = &self.metrics;
         requests.write(&mut text)?;
         text.gauge("http_connections_open", "Connections of the API that are open", connections.get())?;
+        let help = "Connections that were closed because their address has its share of them";
+        text.counter("http_connections_refused", help, refused_connections.get())?;
         auth.write(&mut text)?;
         database.write(&mut text)?;
         self.readings.write(&mut text)?;

@@ -46,7 +46,7 @@ fn front(only_local_names: bool) -> Router {
         nested_errors: false,
         origins,
         limits,
-        load: Load::new(1000),
+        load: Load::new(1000, Arc::default()),
         rates: RateLimits::new(&LimitsConfig::default(), Clients::new(Networks::default())),
     }
     .before(routes)

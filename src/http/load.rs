@@ -2,7 +2,7 @@
 //! user gets no more than a quarter of the room, so that whoever has taken it leaves some for the others.
 //!
 //! Room is counted in requests under way and in bytes that they keep in memory: bodies as far as they have been read,
-//! and what a streamed list holds while its reader takes its time.
+//! and what an answer holds while its reader takes its time.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -16,11 +16,13 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use http::Method;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use super::error::ApiError;
+use crate::metrics::{Requests, Shed};
 
 /// Requests under way at a time. A server that answers thousands in a second has no more than a few dozen of them; with
 /// so many each would wait for seconds, and together they keep some 100 MB.
@@ -29,6 +31,8 @@ const MOST_REQUESTS: usize = 2_048;
 const MOST_BYTES: usize = 64 << 20;
 /// What a list keeps in memory that is being sent: one chunk of its text.
 const STREAM: usize = 1 << 20;
+/// An answer of at most so many bytes is not counted: the system's buffers take it whole, however slow its reader is.
+const SMALL: usize = 64 << 10;
 /// One user gets so much of all room, as a divisor.
 const SHARE: usize = 4;
 
@@ -43,6 +47,7 @@ struct Room {
     most_bytes: usize,
     hashes: RandomState,
     users: Mutex<HashMap<u64, Held>>,
+    counts: Arc<Requests>,
 }
 
 /// What one user holds.
@@ -70,9 +75,18 @@ impl From<Full> for ApiError {
     }
 }
 
+impl From<Full> for Shed {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::Server => Self::Server,
+            Full::Share => Self::Share,
+        }
+    }
+}
+
 impl Load {
-    /// Room beside bodies of at most so many bytes.
-    pub(crate) fn new(body_limit: usize) -> Self {
+    /// Room beside bodies of at most so many bytes; what finds none is counted.
+    pub(crate) fn new(body_limit: usize, counts: Arc<Requests>) -> Self {
         let most_bytes = MOST_BYTES.max(body_limit.saturating_mul(SHARE));
         Self(Arc::new(Room {
             requests: AtomicUsize::new(0),
@@ -80,7 +94,13 @@ impl Load {
             most_bytes,
             hashes: RandomState::new(),
             users: Mutex::default(),
+            counts,
         }))
+    }
+
+    /// Whether little is left, so that answers which take long keep others from having theirs.
+    pub(crate) fn is_short(&self) -> bool {
+        self.0.bytes.load(Ordering::Relaxed) > self.0.most_bytes / 4 * 3
     }
 
     fn enter(&self) -> Result<Ticket, Full> {
@@ -89,6 +109,7 @@ impl Load {
             room: Arc::clone(&self.0),
             bytes: AtomicUsize::new(0),
             user: OnceLock::new(),
+            refused: OnceLock::new(),
         })))
     }
 }
@@ -108,6 +129,8 @@ struct Place {
     room: Arc<Room>,
     bytes: AtomicUsize,
     user: OnceLock<u64>,
+    /// Why it is answered with a refusal.
+    refused: OnceLock<Full>,
 }
 
 impl Ticket {
@@ -121,7 +144,7 @@ impl Ticket {
         }
         let held = users.entry(user).or_default();
         if held.requests >= MOST_REQUESTS / SHARE {
-            return Err(Full::Share);
+            return Err(place.refuse(Full::Share));
         }
         held.requests += 1;
         held.bytes += place.bytes.load(Ordering::Relaxed);
@@ -136,15 +159,49 @@ impl Ticket {
             let mut users = place.room.users();
             let held = users.entry(*user).or_default();
             if held.bytes + more > place.room.most_bytes / SHARE {
-                return Err(Full::Share);
+                return Err(place.refuse(Full::Share));
             }
-            take(&place.room.bytes, more, place.room.most_bytes)?;
+            take(&place.room.bytes, more, place.room.most_bytes).map_err(|full| place.refuse(full))?;
             held.bytes += more;
         } else {
-            take(&place.room.bytes, more, place.room.most_bytes)?;
+            take(&place.room.bytes, more, place.room.most_bytes).map_err(|full| place.refuse(full))?;
         }
         place.bytes.fetch_add(more, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Takes room for an answer of so many bytes, whether there is any or not.
+    fn insist(&self, more: usize) {
+        let place = &self.0;
+        place.room.bytes.fetch_add(more, Ordering::Relaxed);
+        if let Some(user) = place.user.get() {
+            place.room.users().entry(*user).or_default().bytes += more;
+        }
+        place.bytes.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// What an answer is counted as. One that is larger than a user's share has to be possible too, alone.
+    fn weight(&self, body: &Body) -> Option<usize> {
+        let Some(size) = body.size_hint().exact() else { return Some(STREAM) };
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        // what strangers get is part of the program, and in memory once
+        let counted = size > SMALL && self.0.user.get().is_some();
+        counted.then(|| size.min(self.0.room.most_bytes / SHARE))
+    }
+
+    /// Takes room for an answer; where it is refused nothing has been changed by its request.
+    fn answer(&self, size: usize, refusable: bool) -> Result<(), Full> {
+        if refusable { self.grow(size) } else { Ok(self.insist(size)) }
+    }
+}
+
+impl Place {
+    /// Counts a refusal, once.
+    fn refuse(&self, full: Full) -> Full {
+        if self.refused.set(full).is_ok() {
+            self.room.counts.shed(full.into());
+        }
+        full
     }
 }
 
@@ -199,26 +256,32 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        // a server that is busy is alive: whoever asks for that must not be told otherwise
-        if request.uri().path().starts_with("/health") {
-            return LoadFuture::Admitted { inner: self.inner.call(request), ticket: None };
+        // a server that is busy is alive: whoever asks for that must not be told otherwise, nor who asks how busy it is
+        let path = request.uri().path();
+        if path.starts_with("/health") || path == "/metrics" {
+            return LoadFuture::Admitted { inner: self.inner.call(request), ticket: None, refusable: false };
         }
         match self.load.enter() {
             Ok(ticket) => {
+                // behind any other answer there may be a commit, of which the client has to hear
+                let refusable = matches!(*request.method(), Method::GET | Method::HEAD);
                 request.extensions_mut().insert(ticket.clone());
-                LoadFuture::Admitted { inner: self.inner.call(request), ticket: Some(ticket) }
+                LoadFuture::Admitted { inner: self.inner.call(request), ticket: Some(ticket), refusable }
             }
-            Err(full) => LoadFuture::Refused { answer: Some(ApiError::from(full).into_response()) },
+            Err(full) => {
+                self.load.0.counts.shed(full.into());
+                LoadFuture::Refused { answer: Some(ApiError::from(full).into_response()) }
+            }
         }
     }
 }
 
 pin_project! {
-    /// The answer, whose body holds the place where it is still being made.
+    /// The answer, whose body holds the place where it is still being made or large.
     #[project = Projected]
     pub(crate) enum LoadFuture<F> {
         Refused { answer: Option<Response> },
-        Admitted { #[pin] inner: F, ticket: Option<Ticket> },
+        Admitted { #[pin] inner: F, ticket: Option<Ticket>, refusable: bool },
     }
 }
 
@@ -229,20 +292,23 @@ where
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let (response, ticket) = match self.project() {
+        let (response, ticket, refusable) = match self.project() {
             Projected::Refused { answer } => {
                 return Poll::Ready(Ok(answer.take().unwrap_or_else(|| ApiError::Internal.into_response())));
             }
-            Projected::Admitted { inner, ticket } => {
+            Projected::Admitted { inner, ticket, refusable } => {
                 let Ok(response) = ready!(inner.poll(context));
-                (response, ticket.take())
+                (response, ticket.take(), *refusable)
             }
         };
-        let (Some(ticket), None) = (ticket, response.body().size_hint().exact()) else {
-            return Poll::Ready(Ok(response));
-        };
-        Poll::Ready(Ok(match ticket.grow(STREAM) {
-            Ok(()) => response.map(|body| Body::new(Placed { body, _ticket: ticket })),
+        let Some(ticket) = ticket else { return Poll::Ready(Ok(response)) };
+        let Some(weight) = ticket.weight(response.body()) else { return Poll::Ready(Ok(response)) };
+        Poll::Ready(Ok(match ticket.answer(weight, refusable) {
+            Ok(()) => {
+                let mut response = response;
+                response.extensions_mut().insert(Load(Arc::clone(&ticket.0.room)));
+                response.map(|body| Body::new(Placed { body, ticket }))
+            }
             Err(full) => ApiError::from(full).into_response(),
         }))
     }
@@ -251,7 +317,19 @@ where
 /// A body that holds its request's place until it has been sent.
 struct Placed {
     body: Body,
+    ticket: Ticket,
+}
+
+/// Bytes of such a body: the connection lets go of the body long before it has sent them.
+struct PlacedBytes {
+    bytes: Bytes,
     _ticket: Ticket,
+}
+
+impl AsRef<[u8]> for PlacedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl HttpBody for Placed {
@@ -262,7 +340,9 @@ impl HttpBody for Placed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let placed = |bytes| Bytes::from_owner(PlacedBytes { bytes, _ticket: self.ticket.clone() });
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(placed))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -284,6 +364,15 @@ mod tests {
 
     use super::*;
 
+    impl Load {
+        /// Leaves no room until the answer is dropped.
+        pub(crate) fn filled(&self) -> Ticket {
+            let ticket = self.enter().unwrap();
+            ticket.insist(self.0.most_bytes);
+            ticket
+        }
+    }
+
     fn taken(load: &Load) -> (usize, usize, usize) {
         let bytes = load.0.bytes.load(Ordering::Relaxed);
         (load.0.requests.load(Ordering::Relaxed), bytes, load.0.users().len())
@@ -291,7 +380,7 @@ mod tests {
 
     #[test]
     fn all_room_comes_back() {
-        let load = Load::new(1 << 20);
+        let load = Load::new(1 << 20, Arc::default());
         let tickets: Vec<_> = (0..MOST_REQUESTS).map(|_| load.enter().unwrap()).collect();
         assert_eq!(load.enter().unwrap_err(), Full::Server);
         drop(tickets);
@@ -306,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_user_gets_a_quarter_and_leaves_the_rest() {
-        let load = Load::new(1 << 20);
+        let load = Load::new(1 << 20, Arc::default());
         let mine: Vec<_> = (0..MOST_REQUESTS / 4).map(|_| load.enter().unwrap()).collect();
         assert!(mine.iter().all(|ticket| ticket.belongs_to("1").is_ok()));
         assert_eq!(load.enter().unwrap().belongs_to("1"), Err(Full::Share));
@@ -326,25 +415,36 @@ mod tests {
 
     #[test]
     fn large_bodies_have_room_for_large_bodies() {
-        let load = Load::new(100 << 20);
+        let load = Load::new(100 << 20, Arc::default());
         let ticket = load.enter().unwrap();
         ticket.belongs_to("1").unwrap();
         ticket.grow(100 << 20).unwrap();
     }
 
     async fn ask(load: &Load, path: &str) -> Response {
+        send(load, Method::GET, path).await
+    }
+
+    async fn send(load: &Load, method: Method, path: &str) -> Response {
+        let whole = async |request: Request| {
+            request.extensions().get::<Ticket>().unwrap().belongs_to("1").unwrap();
+            vec![b'x'; request.uri().query().unwrap().parse().unwrap()]
+        };
         let endless = || stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(b"x")));
         let router = Router::new()
             .route("/list", get(async move || Body::from_stream(endless())))
             .route("/row", get(async || "row"))
+            .route("/whole", get(whole).post(whole))
+            .route("/page", get(async || vec![b'x'; 1 << 20]))
+            .route("/metrics", get(async || "ok"))
             .route("/health", get(async || "ok"));
-        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         load.layer(router).oneshot(request).await.unwrap()
     }
 
     #[tokio::test]
     async fn a_stream_holds_its_place_until_it_is_gone() {
-        let load = Load::new(1 << 20);
+        let load = Load::new(1 << 20, Arc::default());
         drop(ask(&load, "/row").await);
         assert_eq!(taken(&load), (0, 0, 0));
         let lists: Vec<_> =
@@ -362,13 +462,48 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_server_says_so_and_is_alive() {
-        let load = Load::new(1 << 20);
+        let load = Load::new(1 << 20, Arc::default());
         let tickets: Vec<_> = (0..MOST_REQUESTS).map(|_| load.enter().unwrap()).collect();
         let refused = ask(&load, "/row").await;
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(matches!(refused.extensions().get(), Some(ApiError::Unavailable { .. })));
-        assert_eq!(ask(&load, "/health").await.status(), StatusCode::OK);
+        for path in ["/health", "/metrics"] {
+            assert_eq!(ask(&load, path).await.status(), StatusCode::OK);
+        }
         drop(tickets);
         assert_eq!(ask(&load, "/row").await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_is_counted_until_its_bytes_are_gone() {
+        let load = Load::new(1 << 20, Arc::default());
+        let small = ask(&load, "/whole?65536").await;
+        let strangers = ask(&load, "/page").await;
+        assert_eq!(taken(&load), (0, 0, 0), "what the system's buffers take, and what is there anyway");
+        let large = ask(&load, "/whole?1000000").await;
+        assert_eq!(taken(&load), (1, 1_000_000, 1));
+        assert_eq!(large.body().size_hint().exact(), Some(1_000_000));
+        let mut body = large.into_body();
+        let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        drop(body);
+        assert_eq!(taken(&load), (1, 1_000_000, 1), "a connection keeps the bytes without the body");
+        assert_eq!(frame.unwrap().unwrap().into_data().unwrap().len(), 1_000_000);
+        assert_eq!(taken(&load), (0, 0, 0));
+        drop((small, strangers));
+    }
+
+    #[tokio::test]
+    async fn one_answer_may_be_larger_than_all_room_but_two_may_not() {
+        let load = Load::new(1 << 20, Arc::default());
+        let path = format!("/whole?{}", MOST_BYTES + 1);
+        let first = ask(&load, &path).await;
+        assert_eq!(first.status(), StatusCode::OK);
+        assert_eq!(ask(&load, "/whole?100000").await.status(), StatusCode::TOO_MANY_REQUESTS);
+        let written = send(&load, Method::POST, "/whole?100000").await;
+        assert_eq!(written.status(), StatusCode::OK, "its work is done, and the client has to know");
+        assert_eq!(taken(&load), (2, MOST_BYTES / SHARE + 100_000, 1));
+        drop((first, written));
+        assert_eq!(taken(&load), (0, 0, 0));
+        assert_eq!(ask(&load, &path).await.status(), StatusCode::OK);
     }
 }

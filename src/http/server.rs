@@ -18,7 +18,7 @@ use crate::app::{App, Flag, router};
 use crate::config::http::Networks;
 use crate::http::client::{Clients, Peer};
 use crate::http::metrics;
-use crate::metrics::Gauge;
+use crate::metrics::{Counter, Gauge};
 use crowd::Crowd;
 
 mod connection;
@@ -31,6 +31,8 @@ pub(crate) use pulse::Times;
 
 /// One address gets so much of all connections, as a divisor.
 const SHARE: usize = 4;
+/// When so much of all connections is left they are few, as a divisor.
+const FEW: usize = 10;
 /// A pause after a failure to accept that will not pass at once (no file descriptors left).
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// Connections to `/metrics` at a time, where it has an address of its own. Few hold little, whoever they are.
@@ -77,8 +79,11 @@ pub async fn serve(app: Arc<App>, listeners: impl Into<Listeners>, shutdown: imp
     let database = &app.config.database;
     let most = descriptors::connections(database.pool_size + database.pool_overflow);
     let bounds = Bounds { times, most, clients };
-    let server =
-        Server::new(router(Arc::clone(&app)), app.stopping.clone(), bounds, app.metrics.connections.clone());
+    let counts = Counts {
+        open: app.metrics.connections.clone(),
+        refused: Arc::clone(&app.metrics.refused_connections),
+    };
+    let server = Server::new(router(Arc::clone(&app)), app.stopping.clone(), bounds, counts);
     let (over, ended) = oneshot::channel();
     let serving = async {
         server.run(api, shutdown).await;
@@ -93,7 +98,7 @@ async fn serve_metrics(app: Arc<App>, listener: Option<TcpListener>, ended: ones
     let Some(listener) = listener else { return };
     let times = Times::usual(Duration::ZERO, LAST_SCRAPE);
     let bounds = Bounds { times, most: MOST_SCRAPERS, clients: Clients::new(Networks::default()) };
-    let server = Server::new(metrics::alone(app), Flag::default(), bounds, Gauge::default());
+    let server = Server::new(metrics::alone(app), Flag::default(), bounds, Counts::default());
     server.run(vec![listener], async { drop(ended.await) }).await;
 }
 
@@ -135,6 +140,14 @@ pub(crate) struct Bounds {
     pub(crate) clients: Clients,
 }
 
+/// Where connections are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) open: Gauge,
+    /// Those of addresses that have their share.
+    pub(crate) refused: Arc<Counter>,
+}
+
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -145,15 +158,18 @@ pub(crate) struct Server {
     room: Arc<Semaphore>,
     crowd: Arc<Crowd>,
     phase: watch::Sender<Phase>,
+    /// Few places are left: whoever is idle has to go.
+    crowded: Flag,
     open: Gauge,
 }
 
 impl Server {
     /// A server of `router`, which counts its connections.
-    pub(crate) fn new(router: Router, stopping: Flag, bounds: Bounds, open: Gauge) -> Arc<Self> {
+    pub(crate) fn new(router: Router, stopping: Flag, bounds: Bounds, counts: Counts) -> Arc<Self> {
         let Bounds { times, most, clients } = bounds;
+        let Counts { open, refused } = counts;
         let room = Arc::new(Semaphore::new(most as usize));
-        let crowd = Crowd::new(most as usize / SHARE, clients);
+        let crowd = Crowd::new(most as usize / SHARE, clients, refused);
         Arc::new(Self {
             router,
             stopping,
@@ -162,6 +178,7 @@ impl Server {
             room,
             crowd,
             phase: watch::Sender::new(Phase::Serving),
+            crowded: Flag::default(),
             open,
         })
     }
@@ -232,15 +249,30 @@ impl Server {
     fn start(self: &Arc<Self>, stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) {
         // a stranger with so many is closed without a word: an answer would cost what is to be saved
         let Some(place) = self.crowd.join(peer.0) else {
-            tracing::debug!(target: "creatorvault::server", client = %peer.0, "Too many connections of one address");
+            self.crowd.refuse(peer.0, Instant::now());
             return;
         };
         let server = Arc::clone(self);
         let open = self.open.hold();
         tokio::spawn(async move {
+            server.look_around();
             connection::serve(&server, stream, peer).await;
             drop((open, place, permit));
+            server.look_around();
         });
+    }
+
+    /// Finds out whether few places are left, and tells every connection when that begins.
+    fn look_around(&self) {
+        let (free, few) = (self.room.available_permits(), self.most as usize / FEW);
+        if free <= few && !self.crowded.is_up() {
+            self.crowded.raise();
+            // the phase is the same; whoever watches it wakes and looks at its time again
+            self.phase.send_modify(|_| {});
+            tracing::debug!(target: "creatorvault::server", free, "Few connections are left: closing idle ones");
+        } else if free > few * 2 {
+            self.crowded.lower();
+        }
     }
 }
 

@@ -33,8 +33,22 @@ const MOST_ROUTES: usize = 256;
 pub struct Requests {
     in_flight: Level,
     limited: Counter,
+    shed: [Counter; Shed::ALL.len()],
     unmatched: Route,
     routes: ArcSwap<HashMap<Box<str>, Arc<Route>>>,
+}
+
+/// Why a request found no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shed {
+    /// The server is full: 503.
+    Server,
+    /// Its user has a user's share already: 429.
+    Share,
+}
+
+impl Shed {
+    const ALL: [(Self, &'static str); 2] = [(Self::Server, "server"), (Self::Share, "share")];
 }
 
 /// A request that is being worked on, until it is dropped.
@@ -67,6 +81,11 @@ impl Requests {
     pub fn begin(self: &Arc<Self>) -> InFlight {
         self.in_flight.up();
         InFlight(Arc::clone(self))
+    }
+
+    /// A request is answered with 503 or 429, because there is no room for it.
+    pub fn shed(&self, why: Shed) {
+        self.shed[why as usize].add();
     }
 
     fn answered(&self, route: Option<&str>, method: &str, status: u16, took: Duration) {
@@ -116,7 +135,13 @@ impl Requests {
             times.one([("route", route), ("method", method)], &served.took)?;
         }
         text.gauge("http_requests_in_flight", "Requests that are being worked on", self.in_flight.get())?;
-        text.counter("http_requests_rate_limited", "Requests that were answered with 429", self.limited.get())
+        let mut shed = text.counters("http_requests_shed", "Requests for which there was no room")?;
+        for (why, name) in Shed::ALL {
+            shed.one([("reason", name)], self.shed[why as usize].get())?;
+        }
+        // every 429 is one or the other
+        let limited = self.limited.get().saturating_sub(self.shed[Shed::Share as usize].get());
+        text.counter("http_requests_rate_limited", "Requests that came too fast: 429", limited)
     }
 }
 

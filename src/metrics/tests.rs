@@ -57,6 +57,28 @@ fn an_answer_is_counted_by_its_route_method_and_status() {
 }
 
 #[test]
+fn what_is_shed_is_not_rate_limited() {
+    let metrics = Metrics::default();
+    for (status, why) in [(429, Some(Shed::Share)), (429, None), (503, Some(Shed::Server))] {
+        let request = metrics.requests.begin();
+        if let Some(why) = why {
+            metrics.requests.shed(why);
+        }
+        request.answered(None, "GET", status, Duration::ZERO);
+    }
+    metrics.refused_connections.add();
+    let text = text(&metrics);
+    for series in [
+        "http_requests_shed_total{reason=\"server\"}",
+        "http_requests_shed_total{reason=\"share\"}",
+        "http_requests_rate_limited_total",
+        "http_connections_refused_total",
+    ] {
+        assert_eq!(value(&text, series), Some(1.0), "{series}");
+    }
+}
+
+#[test]
 fn whatever_strangers_send_the_text_stays_short() {
     let metrics = Metrics::default();
     for i in 0..1_000 {

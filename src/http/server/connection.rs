@@ -38,7 +38,8 @@ const BUFFER: usize = 128 * 1024;
 pub(super) async fn serve(server: &Server, stream: TcpStream, peer: Peer) {
     // answers are written whole, so waiting to fill packets only delays them
     let _ = stream.set_nodelay(true);
-    let pulse = Arc::new(Pulse::new());
+    keep_little(&stream);
+    let pulse = Arc::new(Pulse::new(server.crowded.clone()));
     let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
     let (router, stopping) = (server.router.clone(), server.stopping.clone());
     let service = Answers { router, stopping, peer, pulse: Arc::clone(&pulse) };
@@ -65,6 +66,17 @@ pub(super) async fn serve(server: &Server, stream: TcpStream, peer: Peer) {
         }
     }
 }
+
+/// Has the system ask for more of an answer as soon as the client has taken a little of it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keep_little(stream: &TcpStream) {
+    // where it is refused slow readers are seen less exactly
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(super::pulse::UNSENT);
+}
+
+/// Other systems keep little by themselves.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keep_little(_stream: &TcpStream) {}
 
 /// Drives a connection; true when it ended by itself, false when it is to be cut off.
 async fn drive(
@@ -205,7 +217,7 @@ impl hyper::service::Service<Request<Incoming>> for Answers {
 }
 
 pin_project! {
-    /// The router's answer; on the server's way out it ends its connection.
+    /// The router's answer; on the server's way out, and when few places are left, it ends its connection.
     struct Answer {
         #[pin]
         inner: RouteFuture<Infallible>,
@@ -220,10 +232,13 @@ impl Future for Answer {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(mut response) = ready!(this.inner.poll(context));
-        if this.stopping.is_up() {
+        if this.stopping.is_up() || this.pulse.is_crowded() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let pulse = Arc::clone(this.pulse);
+        if let Some(load) = response.extensions_mut().remove() {
+            pulse.weighs(load);
+        }
         Poll::Ready(Ok(response.map(|body| Counted { body, pulse })))
     }
 }

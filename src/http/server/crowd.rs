@@ -3,8 +3,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::http::client::{Clients, network};
+use crate::metrics::Counter;
+
+/// The log tells of refused connections so often at most.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// The connections of each address, counted where one of them could be a stranger: this machine and trusted proxies,
 /// from which everybody's requests come, are not.
@@ -14,6 +19,15 @@ pub(super) struct Crowd {
     /// Connections of one address at most.
     most: usize,
     clients: Clients,
+    refused: Arc<Counter>,
+    told: Mutex<Option<Told>>,
+}
+
+/// When the log was last told of refused connections, and how many there had been.
+#[derive(Debug)]
+struct Told {
+    at: Instant,
+    refused: u64,
 }
 
 /// One connection among those of its address; it is counted no more when this is dropped.
@@ -21,8 +35,9 @@ pub(super) struct Crowd {
 pub(super) struct OfCrowd(Option<(Arc<Crowd>, u64)>);
 
 impl Crowd {
-    pub(super) fn new(most: usize, clients: Clients) -> Arc<Self> {
-        Arc::new(Self { counts: Mutex::default(), most, clients })
+    /// Those that are refused are counted.
+    pub(super) fn new(most: usize, clients: Clients, refused: Arc<Counter>) -> Arc<Self> {
+        Arc::new(Self { counts: Mutex::default(), most, clients, refused, told: Mutex::default() })
     }
 
     /// Counts a connection; nothing where its address has enough of them.
@@ -38,6 +53,25 @@ impl Crowd {
         }
         *count += 1;
         Some(OfCrowd(Some((Arc::clone(self), network))))
+    }
+
+    /// Counts a connection that was closed, and warns of it where that was not said lately.
+    pub(super) fn refuse(&self, peer: IpAddr, now: Instant) {
+        self.refused.add();
+        if let Some(refused) = self.untold(now) {
+            tracing::warn!(target: "creatorvault::server", client = %peer.to_canonical(), refused, most = self.most, "Closed connections of an address that has too many: where it is a proxy of yours, add it to TRUSTED_PROXIES");
+        }
+    }
+
+    /// How many were refused since the log was last told, where it is time to tell it again.
+    fn untold(&self, now: Instant) -> Option<u64> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, before) = (self.refused.get(), told.as_ref().map_or(0, |told| told.refused));
+        if told.as_ref().is_some_and(|told| now < told.at + PAUSE) {
+            return None;
+        }
+        *told = Some(Told { at: now, refused: all });
+        Some(all.saturating_sub(before))
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
@@ -66,7 +100,7 @@ mod tests {
     #[test]
     fn a_strangers_connections_are_counted_until_they_end() {
         let trusted = [Networks::parse_one("10.0.0.0/8").unwrap()].into_iter().collect();
-        let crowd = Crowd::new(2, Clients::new(trusted));
+        let crowd = Crowd::new(2, Clients::new(trusted), Arc::default());
         let join = |peer: &str| crowd.join(peer.parse().unwrap());
         let first = join("192.0.2.1").unwrap();
         let _second = join("::ffff:192.0.2.1").unwrap();
@@ -84,10 +118,23 @@ mod tests {
 
     #[test]
     fn nobody_is_remembered_without_a_connection() {
-        let crowd = Crowd::new(2, Clients::new(Networks::default()));
+        let crowd = Crowd::new(2, Clients::new(Networks::default()), Arc::default());
         let all: Vec<_> = (0..100u8).map(|last| crowd.join([192, 0, 2, last].into())).collect();
         assert_eq!(crowd.counts().len(), 100);
         drop(all);
         assert!(crowd.counts().is_empty());
+    }
+
+    #[test]
+    fn refusals_are_counted_and_told_once_a_minute() {
+        let refused = Arc::new(Counter::default());
+        let crowd = Crowd::new(2, Clients::new(Networks::default()), Arc::clone(&refused));
+        let begin = Instant::now();
+        for (second, told) in [(0, Some(1)), (1, None), (59, None), (60, Some(3)), (61, None), (150, Some(2))] {
+            refused.add();
+            assert_eq!(crowd.untold(begin + Duration::from_secs(second)), told, "{second}");
+        }
+        crowd.refuse([192, 0, 2, 1].into(), begin);
+        assert_eq!(refused.get(), 7);
     }
 }

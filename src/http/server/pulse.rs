@@ -1,10 +1,14 @@
 //! What a connection is waiting for, and how long it may. The HTTP library has one time for the head of a request and
 //! for the pause before it; behind a proxy that keeps connections for a minute they must differ.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::app::Flag;
+use crate::http::load::Load;
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +17,12 @@ pub(crate) struct Times {
     pub(crate) head: Duration,
     /// The pause between an answer and the next request.
     pub(crate) idle: Duration,
+    /// The same while few places are left for others.
+    pub(crate) crowded_idle: Duration,
     /// A client that takes hardly any bytes of its answer: fewer than [`A_LITTLE`] in this time.
     pub(crate) stall: Duration,
+    /// The same while little room is left for the answers of others.
+    pub(crate) crowded_stall: Duration,
     /// At the end: a head that has begun, or a connection without a request so far.
     pub(crate) last_head: Duration,
     /// A pause in what a client still sends after the last answer, until which it is read.
@@ -31,7 +39,9 @@ impl Times {
         Self {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
+            crowded_idle: Duration::from_secs(1),
             stall: Duration::from_secs(30),
+            crowded_stall: Duration::from_secs(10),
             last_head: Duration::from_millis(500),
             linger: Duration::from_millis(500),
             delay,
@@ -41,7 +51,12 @@ impl Times {
 }
 
 /// A client that is waited for has to take so many bytes in time, so that drop by drop is no way to hold a list in memory.
+/// What it has taken is seen in steps of [`UNSENT`] and a segment (64 KiB on this machine): with twice as many bytes in
+/// time it is never cut off.
 const A_LITTLE: u64 = 64 * 1024;
+/// Bytes that the system keeps of an answer beyond what the client has room for. By itself it would keep megabytes, and
+/// ask for more only when a third of them is gone.
+pub(super) const UNSENT: u32 = 64 * 1024;
 
 /// No point in time.
 const NEVER: u64 = u64::MAX;
@@ -76,10 +91,15 @@ pub(super) struct Pulse {
     closing: AtomicU64,
     /// The client has sent its last byte.
     ended: AtomicBool,
+    /// Where the answer takes room that others wait for.
+    load: OnceLock<Load>,
+    /// Few places are left for others.
+    crowded: Flag,
 }
 
 impl Pulse {
-    pub(super) fn new() -> Self {
+    /// Of a connection among others, which say that they are too many.
+    pub(super) fn new(crowded: Flag) -> Self {
         Self {
             begin: Instant::now(),
             busy: AtomicBool::new(false),
@@ -89,6 +109,8 @@ impl Pulse {
             taken: AtomicU64::new(0),
             closing: AtomicU64::new(NEVER),
             ended: AtomicBool::new(false),
+            load: OnceLock::new(),
+            crowded,
         }
     }
 
@@ -116,6 +138,15 @@ impl Pulse {
     pub(super) fn asked(&self) {
         self.busy.store(true, Ordering::Relaxed);
         self.head.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// The answer takes room of this.
+    pub(super) fn weighs(&self, load: Load) {
+        self.load.get_or_init(|| load);
+    }
+
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowded.is_up()
     }
 
     /// An answer's body has been handed over whole.
@@ -173,7 +204,8 @@ impl Pulse {
             .map(|point| point.load(Ordering::Relaxed));
         let after = |point: u64, time: Duration| self.begin + Duration::from_millis(point) + time;
         if stalled != NEVER {
-            Some(after(stalled, times.stall))
+            let short = self.load.get().is_some_and(Load::is_short);
+            Some(after(stalled, if short { times.crowded_stall } else { times.stall }))
         } else if self.is_busy() {
             None
         } else if closing != NEVER {
@@ -181,7 +213,7 @@ impl Pulse {
         } else if head != NEVER {
             Some(after(head, times.head))
         } else {
-            Some(after(quiet, times.idle))
+            Some(after(quiet, if self.is_crowded() { times.crowded_idle } else { times.idle }))
         }
     }
 }
@@ -205,7 +237,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn head_and_pause_have_times_of_their_own() {
-        let pulse = Pulse::new();
+        let pulse = Pulse::new(Flag::default());
         assert_eq!(left(&pulse), Some(10), "the first head counts from the connection's begin");
         seconds(4).await;
         pulse.received();
@@ -225,7 +257,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_cut_off() {
-        let pulse = Pulse::new();
+        let pulse = Pulse::new(Flag::default());
         pulse.asked();
         pulse.stalled();
         seconds(29).await;
@@ -237,7 +269,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn drop_by_drop_is_not_enough() {
-        let pulse = Pulse::new();
+        let pulse = Pulse::new(Flag::default());
         pulse.asked();
         pulse.stalled();
         for _ in 0..29 {
@@ -254,16 +286,36 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn at_the_end_only_a_begun_head_is_awaited() {
-        let fresh = Pulse::new();
+        let fresh = Pulse::new(Flag::default());
         assert_eq!(fresh.closing(), Last::Head);
         assert_eq!(left(&fresh), Some(1));
-        let idle = Pulse::new();
+        let idle = Pulse::new(Flag::default());
         idle.asked();
         idle.answered();
         assert_eq!(idle.closing(), Last::Nothing);
-        let busy = Pulse::new();
+        let busy = Pulse::new(Flag::default());
         busy.asked();
         assert_eq!(busy.closing(), Last::Answer);
         assert_eq!(left(&busy), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_keeps_others_waiting_has_less_time() {
+        let crowded = Flag::default();
+        let pulse = Pulse::new(crowded.clone());
+        pulse.asked();
+        pulse.answered();
+        assert_eq!(left(&pulse), Some(75));
+        crowded.raise();
+        assert_eq!(left(&pulse), Some(1));
+        let load = Load::new(1 << 20, std::sync::Arc::default());
+        pulse.asked();
+        pulse.weighs(load.clone());
+        pulse.stalled();
+        assert_eq!(left(&pulse), Some(30), "there is room");
+        let others = load.filled();
+        assert_eq!(left(&pulse), Some(10));
+        drop(others);
+        assert_eq!(left(&pulse), Some(30));
     }
 }

@@ -27,7 +27,9 @@ fn times() -> Times {
     Times {
         head: 300 * MS,
         idle: 1000 * MS,
+        crowded_idle: 100 * MS,
         stall: 600 * MS,
+        crowded_stall: 600 * MS,
         last_head: 200 * MS,
         linger: 250 * MS,
         delay: Duration::ZERO,
@@ -44,6 +46,11 @@ struct Running {
 
 impl Running {
     async fn start(times: Times) -> Self {
+        Self::with(times, 1_000).await
+    }
+
+    /// With so many connections at a time.
+    async fn with(times: Times, most: u32) -> Self {
         let routes = Router::new()
             .route("/", get(async || "hello"))
             .route("/slow", get(async || sleep(800 * MS).await))
@@ -68,15 +75,15 @@ impl Running {
             nested_errors: false,
             origins: Origins::new(&[], None, false),
             limits: Limits { request_timeout: Duration::from_secs(30), body: 1000, only_local_names: false },
-            load: Load::new(1000),
+            load: Load::new(1000, Arc::default()),
             rates: RateLimits::new(&LimitsConfig::default(), Clients::new(Networks::default())),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stopping = Flag::default();
         let (stop, stopped) = oneshot::channel();
-        let bounds = Bounds { times, most: 1_000, clients: Clients::new(Networks::default()) };
-        let server = Server::new(front.before(routes), stopping.clone(), bounds, Gauge::default());
+        let bounds = Bounds { times, most, clients: Clients::new(Networks::default()) };
+        let server = Server::new(front.before(routes), stopping.clone(), bounds, Counts::default());
         let ended = tokio::spawn(server.run(vec![listener], async {
             let _ = stopped.await;
         }));
@@ -313,6 +320,52 @@ async fn a_client_that_takes_nothing_is_cut_off() {
     let end =
         timeout(Duration::from_secs(5), async { while stream.read(&mut sink).await.is_ok_and(|n| n > 0) {} });
     end.await.expect("the server has closed");
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_takes_enough_is_not_cut_off() {
+    let running = Running::start(Times { stall: 1500 * MS, ..times() }).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    // four times what it has to take, and far less than the system would like to keep
+    let start = Instant::now();
+    let mut piece = [0; 8 * 1024];
+    for read in 1..120_u32 {
+        stream.read_exact(&mut piece).await.unwrap();
+        tokio::time::sleep_until(start + 45 * MS * read).await;
+    }
+    // what is in the buffers comes even if it has been cut off
+    for _ in 0..(32 << 20) / piece.len() {
+        let more = timeout(Duration::from_secs(10), stream.read_exact(&mut piece)).await.unwrap();
+        assert!(more.is_ok(), "it was cut off");
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_leave_their_places_when_few_are_left() {
+    let running = Running::with(Times { idle: Duration::from_secs(60), ..times() }, 30).await;
+    let mut busy = running.connect().await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        let mut stream = running.connect().await;
+        stream.write_all(GET.as_bytes()).await.unwrap();
+        assert!(answer(&mut stream).await.ends_with("hello"), "whoever comes has a place");
+        idle.push(stream);
+    }
+    assert_eq!(status(&answer(&mut busy).await), "200", "whoever is served is served to the end");
+    assert_eq!(rest(&mut idle[0]).await.0, "", "closed long before its minute");
+}
+
+#[tokio::test]
+async fn answers_end_their_connections_when_few_are_left() {
+    let running = Running::with(Times { head: Duration::from_secs(60), ..times() }, 20).await;
+    let mut silent = Vec::new();
+    for _ in 0..18 {
+        silent.push(running.connect().await);
+    }
+    let (answer, _) = running.say(GET).await;
+    assert!(answer.contains("connection: close") && answer.ends_with("hello"), "{answer}");
 }
 
 #[tokio::test]
