@@ -17,6 +17,7 @@ mod part;
 mod restore;
 
 pub use make::make;
+use part::{BESIDE, folder};
 pub use restore::{Restored, restore};
 
 /// How long another process may hold the file's lock.
@@ -122,8 +123,26 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether both names lead to one file.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().ok();
-    real(one).is_some_and(|one| real(other) == Some(one))
+/// The file that a name leads to, through links; where there is none, the one that it would be.
+fn real(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if let Ok(real) = absolute.canonicalize() {
+        return real;
+    }
+    if let (Ok(folder), Some(name)) = (folder(&absolute).canonicalize(), absolute.file_name()) {
+        return folder.join(name);
+    }
+    absolute
+}
+
+/// Refuses a name of the database itself, or of what SQLite has beside it: the newest rows are there.
+fn refuse_own(database: &Path, path: &Path, cure: &str) -> Result<(), String> {
+    let (own, other) = (real(database), real(path));
+    if own == other {
+        return Err(format!("{} is the database itself: {cure}", path.display()));
+    }
+    if BESIDE.iter().any(|end| beside(&own, end) == other) {
+        return Err(format!("{} is a part of the database {}: {cure}", path.display(), database.display()));
+    }
+    Ok(())
 }

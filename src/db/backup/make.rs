@@ -9,8 +9,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::part::Part;
-use super::{Held, PATIENCE, examine, is_same, open, ours};
+use super::part::{BESIDE, Part, on_its_way};
+use super::{Held, PATIENCE, beside, examine, open, ours, real, refuse_own};
 
 /// Copies the database file to `to`, which holds everything that was acknowledged before and is complete as soon as it
 /// has its name; an older file of that name is replaced only where `replace` says so. It blocks.
@@ -18,17 +18,17 @@ use super::{Held, PATIENCE, examine, is_same, open, ours};
 /// # Errors
 /// One line with the cure; what had the name before is still there.
 pub fn make(database: &Path, to: &Path, replace: bool) -> Result<Held, String> {
-    if is_same(database, to) {
-        return Err(format!("{} is the database itself: name another file", to.display()));
-    }
-    may_be_made(to, replace)?;
+    refuse_own(database, to, "name another file")?;
+    // A link stays one, and what it leads to is replaced.
+    let to = real(to);
+    may_be_made(&to, replace)?;
+    refuse_own(database, &on_its_way(&to), "name another file, since that one is written first")?;
     let source = database.canonicalize().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             format!("there is no SQLite file {}: name the server's in DATABASE_URL", database.display())
         }
         _ => format!("{} cannot be read: {error}", database.display()),
     })?;
-    let to = std::path::absolute(to).map_err(|error| format!("{}: {error}", to.display()))?;
     let part = Part::begin(&to).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => {
             format!("another backup is being written to {}: wait for it", to.display())
@@ -58,9 +58,21 @@ fn may_be_made(to: &Path, replace: bool) -> Result<(), String> {
         Ok(_) if !replace => {
             Err(format!("{name} is there already: name another file, or replace it with --force"))
         }
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(unwritten(to, &error.to_string())),
+        Ok(found) if !found.is_file() => Err(format!("{name} is no plain file: name another one")),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritten(to, &error.to_string())),
+        Ok(_) | Err(_) => has_nothing_beside(to),
+    }
+}
+
+/// SQLite would play another file's log onto the backup as soon as somebody opens it.
+fn has_nothing_beside(to: &Path) -> Result<(), String> {
+    match BESIDE.iter().map(|end| beside(to, end)).find(|path| fs::symlink_metadata(path).is_ok()) {
+        None => Ok(()),
+        Some(found) => Err(format!(
+            "{} is there: a database {} is in use, or was not closed; no backup was made: name another file",
+            found.display(),
+            to.display()
+        )),
     }
 }
 

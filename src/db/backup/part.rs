@@ -26,7 +26,7 @@ impl Part {
     /// # Errors
     /// Why it cannot be made; [`io::ErrorKind::WouldBlock`] where another process makes the same one now.
     pub(super) fn begin(name: &Path) -> io::Result<Self> {
-        let path = beside(name, ".part");
+        let path = on_its_way(name);
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
@@ -74,6 +74,11 @@ impl Drop for Part {
             self.tidy();
         }
     }
+}
+
+/// The name that a file has until it is whole.
+pub(super) fn on_its_way(name: &Path) -> PathBuf {
+    beside(name, ".part")
 }
 
 /// Brings the names in a file's folder to the disk.

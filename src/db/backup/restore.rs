@@ -5,16 +5,16 @@
 //! under the new one's name, so the old one is locked, as SQLite locks, until the new one has the name.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use super::part::{BESIDE, Part, folder, sync_folder};
-use super::{Held, beside, count, examine, is_same, known, open};
+use super::part::{BESIDE, Part, folder, on_its_way, sync_folder};
+use super::{Held, beside, count, examine, known, open, real, refuse_own};
 use crate::db::DbError;
 
 /// What was done.
@@ -42,13 +42,15 @@ enum Old {
 /// # Errors
 /// One line with the cure. The old file is still in its place, unless the line says that the backup is.
 pub fn restore(from: &Path, database: &Path, replace: bool, moment: &str) -> Result<Restored, String> {
-    if is_same(from, database) {
-        return Err(format!("{} is the database itself: name a backup", from.display()));
-    }
+    refuse_own(database, from, "name a backup")?;
     let database = place(database)?;
+    let passing = beside(&database, ".restore");
+    if real(from) == on_its_way(&passing) {
+        return Err(format!("{} is what a restore that was killed has left: name a backup", from.display()));
+    }
     // What is quickly said comes before the long copy; it is asked again at the end.
     refuse(&database, look(&database)?, replace)?;
-    let mut part = Part::begin(&beside(&database, ".restore")).map_err(|error| match error.kind() {
+    let mut part = Part::begin(&passing).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => {
             format!("another restore of {} is under way: wait for it", database.display())
         }
@@ -75,16 +77,7 @@ fn place(database: &Path) -> Result<PathBuf, String> {
 
 /// Copies the bytes; what is looked over afterwards is the copy, which nobody else writes to.
 fn fill(from: &Path, part: &mut Part, database: &Path) -> Result<(), String> {
-    let log = beside(from, "-wal");
-    if fs::metadata(&log).is_ok_and(|found| found.len() > 0) {
-        return Err(format!(
-            "{} is no backup but a database with a log ({}): make a backup of it with DATABASE_URL=sqlite://{} creatorvault \
-             backup FILE",
-            from.display(),
-            log.display(),
-            from.display()
-        ));
-    }
+    refuse_logged(from)?;
     let mut source = File::open(from)
         .map_err(|error| format!("{} cannot be read: {error}; nothing was changed", from.display()))?;
     if !source.metadata().is_ok_and(|found| found.is_file()) {
@@ -93,12 +86,34 @@ fn fill(from: &Path, part: &mut Part, database: &Path) -> Result<(), String> {
     io::copy(&mut source, part.file()).map_err(|error| unwritten(database, &error))?;
     // Run by root, say, for a server that is not: the file is to be the server's.
     let owner = fs::metadata(database).or_else(|_| fs::metadata(folder(database)));
-    let (owner, own) = (owner.map_err(|error| unwritten(database, &error))?, part.file().metadata());
-    if own.is_ok_and(|own| (own.uid(), own.gid()) != (owner.uid(), owner.gid())) {
-        // Who is not root may not give files away, and then the server runs as the same user or not at all.
-        drop(chown(part.path(), Some(owner.uid()), Some(owner.gid())));
-    }
+    give(part.file(), &owner.map_err(|error| unwritten(database, &error))?);
     Ok(())
+}
+
+/// A file that goes on in a log is a database, and a log that is not the file's own would destroy it: only its owner knows.
+fn refuse_logged(from: &Path) -> Result<(), String> {
+    let from = &real(from);
+    let log = ["-wal", "-journal"]
+        .map(|end| beside(from, end))
+        .into_iter()
+        .find(|log| fs::metadata(log).is_ok_and(|found| found.len() > 0));
+    let Some(log) = log else {
+        return Ok(());
+    };
+    let (from, log) = (from.display(), log.display());
+    Err(format!(
+        "{from} has a log beside it ({log}); nothing was changed: if {from} was made by creatorvault backup, the log is \
+         another file's, so move it away and do not open {from} before; if it is a database, make a backup of it with \
+         DATABASE_URL=sqlite://{from} creatorvault backup FILE"
+    ))
+}
+
+/// Gives a file the owner of another one. Who is not root may not give files away, and then the server runs as the same
+/// user or not at all.
+fn give(file: &File, like: &fs::Metadata) {
+    if file.metadata().is_ok_and(|own| (own.uid(), own.gid()) != (like.uid(), like.gid())) {
+        drop(fchown(file, Some(like.uid()), Some(like.gid())));
+    }
 }
 
 fn refuse_newer(from: &Path, held: &Held) -> Result<(), String> {
@@ -123,8 +138,13 @@ fn make_place(database: &Path, moment: &str) -> Result<(), String> {
         put_aside(database, &aside(database, moment)).map_err(|error| unwritten(database, &error))?;
     }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(database) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(unwritten(database, &error)),
-        Ok(_) | Err(_) => Ok(()),
+        Ok(made) => {
+            let owner = fs::metadata(folder(database)).map_err(|error| unwritten(database, &error))?;
+            give(&made, &owner);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(unwritten(database, &error)),
     }
 }
 
@@ -139,12 +159,24 @@ fn replace_old(part: Part, database: &Path, replace: bool, moment: &str) -> Resu
     put_aside(database, &aside).map_err(failed)?;
     let keeps = old != Old::Empty;
     if keeps {
-        fs::hard_link(database, &aside).or_else(|_| fs::copy(database, &aside).map(drop)).map_err(failed)?;
+        fs::hard_link(database, &aside).or_else(|_| copy_aside(&file, &aside)).map_err(failed)?;
     }
     sync_folder(database).map_err(failed)?;
     part.place(database).map_err(failed)?.map_err(|error| unsynced(database, &error))?;
     drop(file);
     Ok(keeps.then_some(aside))
+}
+
+/// For a file system without links. It reads through the file that is locked: closing another descriptor of it would end
+/// the lock.
+fn copy_aside(mut file: &File, aside: &Path) -> io::Result<()> {
+    let old = file.metadata()?;
+    let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(aside)?;
+    file.seek(SeekFrom::Start(0))?;
+    io::copy(&mut file, &mut copy)?;
+    give(&copy, &old);
+    copy.set_permissions(old.permissions())?;
+    copy.sync_all()
 }
 
 fn aside(database: &Path, moment: &str) -> PathBuf {
@@ -240,4 +272,47 @@ fn unwritten(database: &Path, reason: &dyn std::fmt::Display) -> String {
         "{} cannot be written: {reason}; nothing was changed: see that this user may write there and that the disk has room",
         database.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_aside_does_not_end_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (database, aside) = (folder.path().join("x.db"), folder.path().join("aside.db"));
+        fs::write(&database, "rows").unwrap();
+        let file = OpenOptions::new().read(true).write(true).open(&database).unwrap();
+        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let own = format!(" {} ", std::process::id());
+        let is_locked = || {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().any(|lock| {
+                lock.contains("POSIX")
+                    && lock.contains("WRITE")
+                    && lock.contains(&own)
+                    && lock.ends_with(" 0 EOF")
+            })
+        };
+        assert!(is_locked());
+        copy_aside(&file, &aside).unwrap();
+        assert!(is_locked());
+        assert_eq!(fs::read(&aside).unwrap(), b"rows");
+        // What would have gone wrong: any other descriptor of the file that is closed takes the lock along.
+        drop(File::open(&database).unwrap());
+        assert!(!is_locked());
+        assert!(copy_aside(&file, &aside).is_err(), "never over what was kept before");
+    }
+
+    /// Says something where root runs it; for everybody else a new file is theirs, and so is the folder.
+    #[test]
+    fn an_empty_file_in_the_place_belongs_to_the_folders_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)));
+        let database = folder.path().join("x.db");
+        make_place(&database, "then").unwrap();
+        let (made, folder) = (fs::metadata(&database).unwrap(), fs::metadata(folder.path()).unwrap());
+        assert_eq!((made.uid(), made.gid(), made.mode() & 0o777), (folder.uid(), folder.gid(), 0o600));
+    }
 }

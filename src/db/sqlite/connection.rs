@@ -42,9 +42,13 @@ pub(in crate::db) fn open_for_writing(path: &Path, busy: Duration) -> Result<Con
         let before = identity(path);
         let connection =
             Connection::open_with_flags(path, flags).map_err(|e| cure(&format!("does not open ({e})")))?;
-        set_up(&connection, busy).map_err(|error| cure(&format!("cannot be used ({error})")))?;
+        let ready = set_up(&connection, busy);
+        // Whatever became of the old file, a failure too, says nothing about the new one.
         if before == identity(path) {
-            return Ok(connection);
+            return match ready {
+                Ok(()) => Ok(connection),
+                Err(error) => Err(cure(&format!("cannot be used ({error})"))),
+            };
         }
     }
     Err(cure("was replaced again and again while it was opened"))

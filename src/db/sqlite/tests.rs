@@ -28,3 +28,34 @@ async fn a_new_file_is_its_owners_alone() {
     }
     sqlite.close().await;
 }
+
+/// What a `restore` does while a server starts: it holds the old file's lock until another one has its name.
+#[test]
+fn a_file_that_is_replaced_while_it_is_opened_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, new) = (folder.path().join("x.db"), folder.path().join("new.db"));
+    for (path, table) in [(&path, "old"), (&new, "new")] {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.execute_batch(&format!("create table {table} (id integer)")).unwrap();
+    }
+    let open_here = || {
+        let files = std::fs::read_dir("/proc/self/fd").unwrap();
+        files
+            .filter(|file| std::fs::read_link(file.as_ref().unwrap().path()).is_ok_and(|to| to == path))
+            .count()
+    };
+    let holder = rusqlite::Connection::open(&path).unwrap();
+    holder.execute_batch("begin exclusive").unwrap();
+    assert_eq!(open_here(), 1);
+    let starts = {
+        let path = path.clone();
+        std::thread::spawn(move || connection::open_for_writing(&path, Duration::from_secs(60)))
+    };
+    while open_here() < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::rename(&new, &path).unwrap();
+    drop(holder);
+    let connection = starts.join().unwrap().unwrap();
+    connection.execute_batch("insert into new values (1)").unwrap();
+}

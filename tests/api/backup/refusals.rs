@@ -55,6 +55,8 @@ fn what_is_no_backup_of_ours_is_refused_and_nothing_is_changed() {
     let log = place.path("logged");
     fs::copy(&good, &log).expect("a copy");
     write("logged-wal", b"something");
+    fs::copy(&good, place.path("journalled")).expect("a copy");
+    write("journalled-journal", b"something");
     let before = place.names();
     for (name, why) in [
         ("absent", "cannot be read"),
@@ -67,12 +69,20 @@ fn what_is_no_backup_of_ours_is_refused_and_nothing_is_changed() {
         ("changed", "was applied to this database with another text"),
         ("orphans", "rows in tasks that refer to rows that are not there"),
         ("other", "none of its tables"),
-        ("logged", "a database with a log"),
+        ("logged", "the log is another file's, so move it away"),
+        ("journalled", "has a log beside it"),
+        ("live.db-wal", "is a part of the database"),
     ] {
         let said = refused(&url, &["restore", text(&place.path(name))]);
         assert!(said.contains(why) && said.contains(name) && !said.contains("canary"), "{name}: {said}");
         assert_eq!(place.names(), before, "{name}");
     }
+    // The next restore begins with emptying it.
+    let left = place.path("live.db.restore.part");
+    fs::copy(&good, &left).expect("a copy");
+    let said = refused(&url, &["restore", text(&left)]);
+    assert!(said.contains("a restore that was killed"), "{said}");
+    assert_eq!(tasks(&left), 200);
     let said = refused(&place.url("good.db"), &["restore", "--force", text(&good)]);
     assert!(said.contains("is the database itself"), "{said}");
     done(&url, &["restore", text(&good)]);
@@ -133,6 +143,81 @@ fn a_backup_never_overwrites_unasked_and_never_its_own_database() {
     assert!(refused(&url, &["backup", text(&place.path("no/such/b.db"))]).contains("cannot be written"));
     done(&url, &["backup", "--force", text(&to)]);
     assert_eq!((tasks(&to), tasks(&live), mode(&to)), (5, 5, 0o600));
+}
+
+/// SQLite would play the log onto the backup as soon as somebody opens it, and all would be lost.
+#[test]
+fn a_backup_is_not_put_beside_the_log_of_another_database() {
+    let place = Place::new();
+    place.database("live.db", 5);
+    place.database("other.db", 7);
+    let (url, to) = (place.url("live.db"), place.path("other.db"));
+    for end in ["-wal", "-shm", "-journal"] {
+        let log = place.path(&format!("other.db{end}"));
+        fs::write(&log, "a log").expect("a file");
+        let before = place.names();
+        let why = refused(&url, &["backup", "--force", text(&to)]);
+        assert!(why.contains("is in use, or was not closed") && why.contains(end), "{why}");
+        let away = place.path("away");
+        fs::rename(&to, &away).expect("moved");
+        let why = refused(&url, &["backup", text(&to)]);
+        assert!(why.contains("name another file"), "{why}");
+        fs::rename(&away, &to).expect("moved back");
+        assert_eq!(place.names(), before);
+        fs::remove_file(log).expect("it is there");
+    }
+    assert_eq!(tasks(&to), 7);
+    done(&url, &["backup", "--force", text(&to)]);
+    assert_eq!(tasks(&to), 5);
+}
+
+/// The newest rows of a running server are in its log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_never_replaces_the_log_of_its_own_database() {
+    let place = Place::new();
+    let url = place.url("live.db");
+    let mut server = Program::start(Engine::Sqlite, &[("DATABASE_URL", &url)]).await;
+    server.user("ann").tasks().create(json!({"title": "Kept"})).await.is(201);
+    symlink(place.path("live.db"), place.path("link.db")).expect("a link");
+    for url in [&url, &place.url("link.db")] {
+        for end in ["-wal", "-shm", "-journal"] {
+            let own = place.path(&format!("live.db{end}"));
+            let why = refused(url, &["backup", "--force", text(&own)]);
+            assert!(why.contains("is a part of the database") && why.contains("name another file"), "{why}");
+            let why = refused(url, &["restore", "--force", text(&own)]);
+            assert!(why.contains("is a part of the database") && why.contains("name a backup"), "{why}");
+        }
+    }
+    server.user("ann").tasks().create(json!({"title": "Too"})).await.is(201);
+    server.kill();
+    server.again().await;
+    assert_eq!(server.user("ann").tasks().rows("limit=100").await.len(), 2);
+}
+
+/// It is written under that name first.
+#[test]
+fn a_backup_is_not_written_over_a_database_with_the_name_of_a_part() {
+    let place = Place::new();
+    let live = place.database("b.db.part", 5);
+    let why = refused(&place.url("b.db.part"), &["backup", text(&place.path("b.db"))]);
+    assert!(why.contains("is the database itself"), "{why}");
+    assert_eq!(tasks(&live), 5);
+}
+
+#[test]
+fn a_backup_through_a_link_leaves_the_link() {
+    let place = Place::new();
+    place.database("live.db", 5);
+    let (url, link, to) = (place.url("live.db"), place.path("link.db"), place.path("folder/b.db"));
+    fs::create_dir(place.path("folder")).expect("a folder");
+    fs::write(&to, "old").expect("a file");
+    symlink(&to, &link).expect("a link");
+    assert!(refused(&url, &["backup", text(&link)]).contains("is there already"));
+    done(&url, &["backup", "--force", text(&link)]);
+    assert_eq!((fs::read_link(&link).expect("a link"), tasks(&to)), (to.clone(), 5));
+    fs::remove_file(&to).expect("gone");
+    assert!(refused(&url, &["backup", "--force", text(&link)]).contains("is no plain file"));
+    assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
 }
 
 #[test]
