@@ -19,7 +19,7 @@ use crate::http::error::ApiError;
 
 pub mod gate;
 
-use gate::{AtGate, TooMany};
+use gate::{AtGate, TooMany, Verdict};
 
 /// How long a request may take when no middleware said it.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -109,21 +109,45 @@ where
 
 /// Whom the request's token names.
 async fn verified(parts: &Parts, verifier: &Verifier, now: Timestamp) -> Result<Verified, ApiError> {
+    let gate = parts.extensions.get::<AtGate>();
+    let may_ask = || gate.map_or(Ok(()), |AtGate(gate)| gate.may_ask().map_err(Unverified::Stopped));
     let verified = match bearer_token(&parts.headers) {
-        Ok(token) => verifier.verify(token, now).await,
-        Err(refusal) => Err(refusal.into()),
+        Ok(token) => verifier.verify_if(token, now, may_ask).await,
+        Err(refusal) => Err(Rejection::from(refusal).into()),
     };
     match verified {
         Ok(verified) => Ok(verified),
-        Err(Rejection::Refused(refusal)) => {
+        Err(Unverified::Rejected(Rejection::Refused(refusal))) => {
             verifier.counts().refused(refusal.reason);
-            Err(refused(refusal, parts.extensions.get::<AtGate>()).await)
+            Err(refused(refusal, gate).await)
         }
-        // that it was unavailable is in the log already
-        Err(Rejection::Unavailable { retry_after }) => {
+        // that it was unavailable is in the log already; a stranger who makes it so is one all the same
+        Err(Unverified::Rejected(Rejection::Unavailable { retry_after })) => {
             verifier.counts().unavailable();
-            Err(ApiError::Unavailable { retry_after })
+            Err(strange(gate).await.map_or_else(too_many, |()| ApiError::Unavailable { retry_after }))
         }
+        Err(Unverified::Stopped(stopped)) => Err(too_many(stopped)),
+    }
+}
+
+/// Why there is no user.
+enum Unverified {
+    Rejected(Rejection),
+    /// The auth server is not asked for this address.
+    Stopped(TooMany),
+}
+
+impl From<Rejection> for Unverified {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+/// Counts a request without a user against its address.
+async fn strange(gate: Option<&AtGate>) -> Verdict {
+    match gate {
+        Some(AtGate(gate)) => Arc::clone(gate).stranger().verdict().await,
+        None => Ok(()),
     }
 }
 
@@ -138,20 +162,16 @@ fn too_many(TooMany(retry_after): TooMany) -> ApiError {
 }
 
 /// Tells the log why a token was refused, and from where it came; the client learns less. Past its limit an address
-/// gets 429 instead of 401.
+/// gets 429 instead of 401, and no more room in the log.
 async fn refused(refusal: Refusal, gate: Option<&AtGate>) -> ApiError {
-    let verdict = match gate {
-        Some(AtGate(gate)) => Arc::clone(gate).stranger().verdict().await,
-        None => Ok(()),
-    };
+    let verdict = strange(gate).await;
     let client = gate.and_then(|AtGate(gate)| gate.client()).map(|client| client.to_string());
-    tracing::warn!(
-        target: "creatorvault::auth",
-        reason = refusal.reason,
-        detail = refusal.detail.as_deref(),
-        client,
-        "Authentication failed"
-    );
+    let (reason, detail) = (refusal.reason, refusal.detail.as_deref());
+    if verdict.is_ok() {
+        tracing::warn!(target: "creatorvault::auth", reason, detail, client, "Authentication failed");
+    } else {
+        tracing::debug!(target: "creatorvault::auth", reason, detail, client, "Authentication failed");
+    }
     verdict.map_or_else(too_many, |()| ApiError::Unauthorized(refusal))
 }
 

@@ -75,15 +75,17 @@ impl Sessions {
         }))))
     }
 
-    /// The user of a session.
+    /// What is known of a token without asking.
+    pub(super) fn remembered(&self, token: &str, now: Timestamp) -> Option<Result<Verified, Rejection>> {
+        self.0.known.get(&key(token), 0, now).map(said)
+    }
+
+    /// The user of a session, of which nothing is [remembered](Self::remembered).
     ///
     /// # Errors
     /// The auth server does not know the session, or does not answer.
     pub(super) async fn check(&self, token: &str, now: Timestamp) -> Result<Verified, Rejection> {
         let key = key(token);
-        if let Some(verdict) = self.0.known.get(&key, 0, now) {
-            return said(verdict);
-        }
         let Some(mut flight) = self.flight(key, token, now) else {
             return Err(self.0.unavailable("too many session tokens are in question"));
         };

@@ -86,11 +86,31 @@ impl Verifier {
     /// # Errors
     /// The refusal, when any rule is broken; or that the auth server does not answer.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, Rejection> {
+        self.verify_if(token, now, || Ok(())).await
+    }
+
+    /// As [`Verifier::verify`], where `may_ask` has a say before the auth server is asked about a token: a lookup
+    /// costs the auth server, and a place that others wait for. What was found out before is not its business.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`], and what `may_ask` says.
+    pub async fn verify_if<E: From<Rejection>>(
+        &self,
+        token: &str,
+        now: Timestamp,
+        may_ask: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Verified, E> {
         let arrival = Instant::now();
         if let Some(sessions) = &self.0.sessions
             && jws::is_session_token(token)
         {
-            return sessions.check(token, now).await;
+            if let Some(verdict) = sessions.remembered(token, now) {
+                self.0.counts.remembered();
+                return verdict.map_err(E::from);
+            }
+            self.0.counts.checked();
+            may_ask()?;
+            return sessions.check(token, now).await.map_err(E::from);
         }
         let key = key(token);
         let generation = self.0.rules.generation();
@@ -101,8 +121,11 @@ impl Verifier {
         self.0.counts.checked();
         let judged = match self.0.rules.judge(token, now) {
             Ok(judged) => judged,
-            Err(Doubt { newer_keys_may_help: true, .. }) => self.ask_for_keys(token, now, arrival).await?,
-            Err(doubt) => return Err(doubt.refusal.into()),
+            Err(Doubt { newer_keys_may_help: true, .. }) => {
+                may_ask()?;
+                self.ask_for_keys(token, now, arrival).await?
+            }
+            Err(doubt) => return Err(Rejection::from(doubt.refusal).into()),
         };
         Ok(self.accept(key, judged, now))
     }

@@ -76,7 +76,14 @@ async fn serve(config: Config) -> Result<(), Failure> {
         stopped = stop_signal() => return stopped,
     };
     let api = listen::bind(&app.config.http).await?;
-    let metrics = listen::bind_metrics(&app.config.metrics).await?;
+    let metrics = match listen::bind_metrics(&app.config.metrics).await {
+        // A second server on the machine, or Prometheus itself, is no reason not to serve.
+        Err(line) if !app.config.metrics.place_set => {
+            tracing::warn!("Metrics are not served: {line}");
+            None
+        }
+        bound => bound?,
+    };
     let addresses: Vec<SocketAddr> = api.iter().filter_map(|one| one.local_addr().ok()).collect();
     for address in &addresses {
         tracing::info!(%address, "Listening");

@@ -20,6 +20,8 @@ pub enum Place {
 pub struct MetricsConfig {
     /// `METRICS_ADDRESS`.
     pub place: Place,
+    /// Whether somebody asked for the place: what nobody asked for may be left out.
+    pub place_set: bool,
 }
 
 impl MetricsConfig {
@@ -29,7 +31,8 @@ impl MetricsConfig {
             Environment::Development => Place::Beside,
             Environment::Production => Place::Own(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090)),
         };
-        Self { place: reader.parse("METRICS_ADDRESS", usual, parse) }
+        let place_set = reader.text("METRICS_ADDRESS").is_some();
+        Self { place: reader.parse("METRICS_ADDRESS", usual, parse), place_set }
     }
 }
 

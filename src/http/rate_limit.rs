@@ -158,8 +158,11 @@ impl Visit {
             return Asked::Now(self.verdict(whose, limiter.take(whose, hash)));
         };
         let limiter = Arc::clone(limiter);
+        // `may_ask` looks at memory alone, so an address is counted there as well
+        let own = (whose == Whose::Address).then(|| limiter.take(whose, hash));
         Asked::Later(Box::pin(async move {
-            let standing = asking.take(key).await.unwrap_or_else(|| limiter.take(whose, hash));
+            let shared = asking.take(key).await;
+            let standing = shared.or(own).unwrap_or_else(|| limiter.take(whose, hash));
             self.verdict(whose, standing)
         }))
     }
@@ -178,6 +181,13 @@ impl Gate for Visit {
             // nobody is connected: that is a test
             None => Asked::Now(Ok(())),
         }
+    }
+
+    fn may_ask(&self) -> Verdict {
+        let (Some(limiter), Some(client)) = (&self.limiter, self.client) else { return Ok(()) };
+        let hash = limiter.hashes.hash_one(network(client).to_be_bytes().as_slice());
+        let standing = limiter.addresses.look(hash, limiter.pace, limiter.now());
+        if standing.allowed { Ok(()) } else { self.verdict(Whose::Address, standing) }
     }
 
     fn client(&self) -> Option<IpAddr> {

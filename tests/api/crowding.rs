@@ -33,7 +33,7 @@ async fn one_users_uploads_leave_room_for_the_others(world: &World) {
                 break answer;
             }
             answer.is(201);
-            // Of uploads that grow side by side several may be refused at once, so that there is room again.
+            // when all came at once, more than necessary may have been refused
             uploads.push(upload(&ann).await);
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -59,15 +59,18 @@ async fn one_users_uploads_leave_room_for_the_others(world: &World) {
 async fn one_users_unread_answers_are_counted(world: &World) {
     let (ann, bob) = (world.user("ann"), world.user("bob"));
     let task = json!({"title": "T", "description": "\u{1f34b}".repeat(5_000)});
+    let tasks = ann.tasks();
     for _ in 0..25 {
-        let ten = futures_util::future::join_all((0..10).map(|_| ann.tasks().create(task.clone()))).await;
+        let ten = futures_util::future::join_all((0..10).map(|_| tasks.create(task.clone()))).await;
         assert!(ten.iter().all(|answer| answer.status == 201));
     }
     let mut unread = Vec::new();
     for _ in 0..3 {
         unread.push(ask_and_wait(&ann, "/api/tasks?limit=1000").await);
     }
-    ann.get("/api/tasks?limit=1000").await.refuses(429, "Too many requests: wait as long as Retry-After says");
+    ann.get("/api/tasks?limit=1000")
+        .await
+        .refuses(429, "Too many requests: wait as long as Retry-After says");
     ann.get("/api/tasks?limit=1").await.is(200);
     bob.get("/api/tasks?limit=1000").await.is(200);
     drop(unread);

@@ -302,3 +302,15 @@ async fn an_address_that_cannot_be_had_is_named_with_the_cure() {
         assert!(!ended.status.success(), "{value}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_nobody_asked_for_is_done_without() {
+    // This has it, or whoever has it already.
+    let _taken = std::net::TcpListener::bind("127.0.0.1:9090");
+    let program =
+        Program::start(Engine::Sqlite, &[("ENVIRONMENT", "production"), ("METRICS_ADDRESS", "")]).await;
+    program.user("ann").tasks().create(json!({"title": "One"})).await.is(201);
+    let log = program.log();
+    assert!(log.contains("Metrics are not served: METRICS_ADDRESS 127.0.0.1:9090 is taken"), "{log}");
+    assert!(!log.contains("Listening for /metrics"), "{log}");
+}

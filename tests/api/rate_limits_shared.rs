@@ -118,3 +118,25 @@ async fn a_redis_that_is_not_there_or_not_ours_is_no_reason_not_to_serve() {
         assert_eq!(program.log().matches(ALONE).count(), 1, "{}", program.log());
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_was_set_back_locks_nobody_out() {
+    let redis = Redis::start("").await;
+    let vars = [("RATE_LIMIT", "10/second"), ("REDIS_URL", &redis.url())];
+    let program = Program::start(Engine::Sqlite, &vars).await;
+    until_said(&program, SHARED, 1).await;
+    let ann = program.user("ann");
+    assert_eq!(status(&ann).await, 200);
+    let keys = redis.say("KEYS *:user:*").await;
+    let name = keys.lines().find(|line| line.contains(":user:")).expect("a user's key");
+    // As the key is after a day's jump: its bucket is full long after this time. It would not expire either.
+    redis.say(&format!("SET {name} 9000000000000000")).await;
+    let refused = ann.get("/api/v1/auth/verify").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert!(!redis.say(&format!("PTTL {name}")).await.contains(":-1"), "it expires again");
+    let began = Instant::now();
+    while status(&ann).await != 200 {
+        assert!(began.elapsed() < Duration::from_secs(30), "she is locked out");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

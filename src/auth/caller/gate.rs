@@ -36,8 +36,12 @@ pub trait Gate: Send + Sync {
     /// The token is this user's.
     fn user(self: Arc<Self>, user: &UserId) -> Asked;
 
-    /// The token was refused, or there is none.
+    /// The token was refused, or nobody could say whether it is good, or there is none.
     fn stranger(self: Arc<Self>) -> Asked;
+
+    /// Whether the auth server may be asked about a token that nobody knows yet: not for an address past its limit.
+    /// Counts nothing, and waits for nobody.
+    fn may_ask(&self) -> Verdict;
 
     /// Where the request came from, as far as it is known.
     fn client(&self) -> Option<IpAddr>;

@@ -322,3 +322,82 @@ async fn every_refused_token_of_the_corpus_is_401_and_one_line_of_the_log() {
     }
     assert!(refused > 300);
 }
+
+/// Lets so many strangers through, and then nobody.
+struct Few(std::sync::atomic::AtomicUsize);
+
+impl gate::Gate for Few {
+    fn user(self: Arc<Self>, _user: &UserId) -> gate::Asked {
+        gate::Asked::Now(Ok(()))
+    }
+
+    fn stranger(self: Arc<Self>) -> gate::Asked {
+        let taken = self.0.fetch_update(
+            std::sync::atomic::Ordering::SeqCst,
+            std::sync::atomic::Ordering::SeqCst,
+            |left| left.checked_sub(1),
+        );
+        gate::Asked::Now(taken.map(drop).map_err(|_| TooMany(Duration::from_secs(7))))
+    }
+
+    fn may_ask(&self) -> Verdict {
+        let left = self.0.load(std::sync::atomic::Ordering::SeqCst);
+        if left > 0 { Ok(()) } else { Err(TooMany(Duration::from_secs(7))) }
+    }
+
+    fn client(&self) -> Option<std::net::IpAddr> {
+        None
+    }
+}
+
+fn behind(few: usize, verifier: Verifier) -> impl AsyncFn(&str) -> StatusCode {
+    let gate: Arc<dyn gate::Gate> = Arc::new(Few(few.into()));
+    let state = State { verifier, clock: Clock::held(now(0)) };
+    let router = Router::new().route("/api/{user_id}/tasks", get(who)).with_state(state);
+    async move |token: &str| {
+        let request = Request::get("/api/me/tasks").header(AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.extension(AtGate(Arc::clone(&gate))).body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap().status()
+    }
+}
+
+#[tokio::test]
+async fn past_its_limit_an_address_makes_nobody_ask_about_sessions() {
+    let log = KeptLog::keep();
+    let session = json!({"user": {"id": "ann"}});
+    let server = AuthServer::start(Play::json(&session)).await;
+    let config = AuthConfig { sessions: true, ..config_with_set(&server.origin()) };
+    let ask = behind(2, Verifier::new(&config, None).unwrap());
+    let token = |number: usize| format!("{number:032}");
+    assert_eq!(ask(&token(0)).await, StatusCode::OK);
+    server.play(Play::status(500));
+    let (troubled, many) = (StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS);
+    for (number, status) in [(1, troubled), (2, troubled), (3, many), (4, many)] {
+        assert_eq!(ask(&token(number)).await, status, "{number}");
+    }
+    assert_eq!(server.count(), 3, "the auth server was left alone");
+    assert_eq!(log.lines().iter().filter(|line| line.starts_with("WARN")).count(), 2, "and so was the log");
+    assert_eq!(ask(&token(0)).await, StatusCode::OK, "who is known is not limited by an address");
+}
+
+#[tokio::test]
+async fn past_its_limit_an_address_makes_nobody_ask_for_keys_and_fills_no_log() {
+    let log = KeptLog::keep();
+    let signer = Signer::ed25519();
+    let server = AuthServer::start(Play::keys(&[signer.jwk("k1")])).await;
+    let pace = Pace { between: Duration::ZERO, ..Pace::default() };
+    let ask = behind(1, Verifier::with_pace(&config_with_set(&server.origin()), None, pace).unwrap());
+    let good = signer.claims(&payload());
+    assert_eq!(ask(&good).await, StatusCode::OK);
+    let strange = Signer::ed25519().claims_by("k9", &payload());
+    assert_eq!(ask(&strange).await, StatusCode::UNAUTHORIZED);
+    let fetched = server.count();
+    for token in [strange.as_str(), "no.token.atall"] {
+        assert_eq!(ask(token).await, StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert_eq!(server.count(), fetched);
+    assert_eq!(ask(&good).await, StatusCode::OK);
+    let told: Vec<_> =
+        log.lines().into_iter().filter(|line| line.contains("Authentication failed")).collect();
+    assert!(told.len() == 2 && told[0].starts_with("WARN") && told[1].starts_with("DEBUG"), "{told:#?}");
+}

@@ -64,7 +64,9 @@ pub(super) async fn metrics(examined: &Examined) -> Option<Finding> {
         Err(_) if is_healthy(&examined.config.http).await => {
             Finding::ok(CHECK, format!("{address} is taken, as it is by a server that runs already"))
         }
-        Err(line) => Finding::from_line(CHECK, Status::Problem, &line),
+        Err(line) if examined.config.metrics.place_set => Finding::from_line(CHECK, Status::Problem, &line),
+        // the server starts without them
+        Err(line) => Finding::from_line(CHECK, Status::Warning, &line),
     })
 }
 

@@ -52,6 +52,12 @@ impl Pace {
         }
     }
 
+    /// How the bucket that is full at `full` stands now; nothing is taken.
+    pub(super) fn look(self, full: u64, now: u64) -> Standing {
+        let owed = full.saturating_sub(now);
+        self.standing(owed.saturating_add(self.step) <= self.whole(), owed)
+    }
+
     /// The standing of a bucket that is full after so many nanoseconds.
     pub(super) fn standing(self, allowed: bool, owed: u64) -> Standing {
         let room = self.whole().saturating_sub(owed);

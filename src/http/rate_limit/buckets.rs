@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::bucket::{Pace, Standing};
 
@@ -41,12 +41,22 @@ impl Buckets {
         Self { shards, most: (most / SHARDS).max(1) }
     }
 
-    /// Takes a token out of the bucket of this key.
-    pub(super) fn take(&self, key: u64, pace: Pace, now: u64) -> Standing {
-        // the map below goes by the lowest and the highest bits
+    fn shard(&self, key: u64) -> MutexGuard<'_, Shard> {
+        // the map in it goes by the lowest and the highest bits
         let place = (key >> 32) as usize % SHARDS;
         // a bucket that a panicking thread has left is a whole one
-        let mut shard = self.shards[place].lock().unwrap_or_else(PoisonError::into_inner);
+        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the bucket of this key stands.
+    pub(super) fn look(&self, key: u64, pace: Pace, now: u64) -> Standing {
+        let full = self.shard(key).full.get(&key).copied().unwrap_or(0);
+        pace.look(full, now)
+    }
+
+    /// Takes a token out of the bucket of this key.
+    pub(super) fn take(&self, key: u64, pace: Pace, now: u64) -> Standing {
+        let mut shard = self.shard(key);
         if let Some(full) = shard.full.get_mut(&key) {
             let (after, standing) = pace.take(*full, now);
             *full = after;

@@ -130,7 +130,8 @@ mod tests {
         let refused = Arc::new(Counter::default());
         let crowd = Crowd::new(2, Clients::new(Networks::default()), Arc::clone(&refused));
         let begin = Instant::now();
-        for (second, told) in [(0, Some(1)), (1, None), (59, None), (60, Some(3)), (61, None), (150, Some(2))] {
+        for (second, told) in [(0, Some(1)), (1, None), (59, None), (60, Some(3)), (61, None), (150, Some(2))]
+        {
             refused.add();
             assert_eq!(crowd.untold(begin + Duration::from_secs(second)), told, "{second}");
         }

@@ -48,6 +48,12 @@ async fn an_address_for_metrics_is_free_or_named_with_the_cure() {
     assert!(found.cure.as_deref().unwrap().contains("METRICS_ADDRESS=off"), "{found:?}");
     drop(taken);
     assert_eq!(metrics(&examined(&vars)).await.unwrap().status, Status::Ok);
+    // 9090 is taken by this, or by whoever has it already.
+    let _usual = TcpListener::bind("127.0.0.1:9090");
+    let vars = [("ENVIRONMENT", "production"), ("PORT", "1"), ("HOST", "127.0.0.1")];
+    let found = metrics(&examined(&vars)).await.unwrap();
+    assert_eq!(found.status, Status::Warning, "the server starts without: {found:?}");
+    assert!(found.cure.as_deref().unwrap().contains("METRICS_ADDRESS=off"), "{found:?}");
 }
 
 #[test]
