@@ -10,6 +10,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::DbError;
+use super::job::Owner;
 
 /// The places of all users.
 #[derive(Debug)]
@@ -54,6 +55,21 @@ impl Shares {
             Err(_) => Err(DbError::unavailable(
                 "the user's other requests held all that one user may, for too long",
             )),
+        }
+    }
+
+    /// The same for whoever owns a job: what is nobody's needs no place.
+    ///
+    /// # Errors
+    /// Those of [`Self::place`].
+    pub(super) async fn place_for(
+        self: &Arc<Self>,
+        owner: &Owner,
+        limit: Instant,
+    ) -> Result<Option<Place>, DbError> {
+        match owner.id() {
+            Some(user) => self.place(user, limit).await.map(Some),
+            None => Ok(None),
         }
     }
 

@@ -47,10 +47,7 @@ impl Connections {
     /// A connection for the job. All its waits for connections together take no longer than the acquire timeout.
     pub(super) async fn acquire(&self, job: &Job) -> Result<Held, DbError> {
         let by = job.acquire_by(self.acquire_timeout);
-        let place = match job.owner.id() {
-            Some(user) => Some(self.shares.place(user, by).await?),
-            None => None,
-        };
+        let place = self.shares.place_for(&job.owner, by).await?;
         Ok(Held { object: Some(self.pool.acquire(by).await?), by, _place: place })
     }
 

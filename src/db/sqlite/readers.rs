@@ -1,5 +1,6 @@
 //! Threads that read, each with a connection of its own: a long statement is never on an async worker. Reads that may
-//! be slow have a queue of their own, and one thread takes none of them: a few searches hold up nobody's rows.
+//! be slow have a queue of their own, and one thread takes none of them: a few searches hold up nobody's rows. Of the
+//! other threads one user's slow reads have half, so they hold up nobody else's either.
 
 use std::convert::Infallible as Never;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::db::job::Job;
+use crate::db::share::{Place, Shares};
 use crate::db::{DbError, Plan, Row, Statement};
 use crate::metrics::{self, Operation, Queue};
 
@@ -23,6 +25,12 @@ use super::run::{self, Ran};
 
 /// Reads that may wait in each queue; more are refused at once.
 const QUEUE: usize = 4096;
+
+/// Of so many threads that take slow reads one user may have one.
+const PART: usize = 2;
+
+/// Slow reads of one user that may wait for the user's own threads; more are refused at once.
+const WAITING: usize = 256;
 
 /// The stack of a database thread; SQLite needs some tens of KiB.
 pub(super) const STACK: usize = 512 << 10;
@@ -37,6 +45,9 @@ type Answer = Result<Vec<Vec<Row>>, DbError>;
 pub(super) struct Readers {
     steady: Sender<Read>,
     fresh: Sender<Read>,
+    /// What each user may have of the threads that take from `fresh`.
+    shares: Arc<Shares>,
+    patience: Patience,
     /// Taken away when the threads shall end.
     open: Mutex<Option<Sender<Never>>>,
 }
@@ -47,6 +58,10 @@ struct Read {
     job: Job,
     texts: Vec<Arc<str>>,
     queued: Instant,
+    /// Until when it may wait for its turn.
+    by: Instant,
+    /// Goes with it: a thread is busy with it even when nobody waits for the answer any more.
+    place: Option<Place>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -100,15 +115,21 @@ impl Readers {
                 .map_err(|error| format!("no thread for the database: {error}"))
         });
         let threads = threads.collect::<Result<_, _>>()?;
-        Ok((Self { steady, fresh, open: Mutex::new(Some(open)) }, threads))
+        let shares = Shares::new((count / PART).max(1), WAITING);
+        Ok((Self { steady, fresh, shares, patience, open: Mutex::new(Some(open)) }, threads))
     }
 
     pub(super) async fn read(&self, job: Job, texts: Vec<Arc<str>>) -> Answer {
         let (answer, answered) = oneshot::channel();
         let deadline = job.deadline;
         let steady = job.steps.iter().all(|step| step.statement.plan == Plan::Steady);
-        let queue = if steady { &self.steady } else { &self.fresh };
-        match queue.try_send(Read { job, texts, queued: Instant::now(), answer }) {
+        let (queued, by) = (Instant::now(), job.acquire_by(self.patience.acquire));
+        let (queue, place) = if steady {
+            (&self.steady, None)
+        } else {
+            (&self.fresh, self.shares.place_for(&job.owner, by).await?)
+        };
+        match queue.try_send(Read { job, texts, queued, by, place, answer }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(DbError::unavailable("too many reads are waiting")),
             Err(TrySendError::Disconnected(_)) => return Err(DbError::closed()),
@@ -139,25 +160,27 @@ impl Readers {
 
 impl Reader {
     fn run(mut self, queues: &Queues) {
-        while let Some(Read { job, texts, queued, answer }) = queues.next() {
-            let reading = AssertUnwindSafe(|| self.read(&job, &texts, queued, answer.is_closed()));
+        while let Some(Read { job, texts, queued, by, place, answer }) = queues.next() {
+            let reading = AssertUnwindSafe(|| {
+                self.counts.waited(Queue::SqliteRead, queued.elapsed());
+                if answer.is_closed() || Instant::now() >= by {
+                    return Err(DbError::unavailable("no reader became free in time"));
+                }
+                self.read(&job, &texts)
+            });
             let result = catch_unwind(reading).unwrap_or_else(|_| {
                 // Whatever state the connection is in: the next read makes another.
                 self.connection = None;
                 Err(DbError::unavailable("a reader panicked"))
             });
+            drop(place);
             // The caller may have gone.
             drop(answer.send(result));
         }
     }
 
-    fn read(&mut self, job: &Job, texts: &[Arc<str>], queued: Instant, gone: bool) -> Answer {
-        let begun = Instant::now();
-        let counts = Arc::clone(&self.counts);
-        counts.waited(Queue::SqliteRead, begun - queued);
-        if gone || begun >= job.deadline || begun > queued + self.patience.acquire {
-            return Err(DbError::unavailable("no reader became free in time"));
-        }
+    fn read(&mut self, job: &Job, texts: &[Arc<str>]) -> Answer {
+        let (begun, counts) = (Instant::now(), Arc::clone(&self.counts));
         let _timed = counts.begin(Operation::SqliteRead);
         let limit = job.deadline.min(begun + self.patience.statement);
         let (connection, stop) = self.connection()?;

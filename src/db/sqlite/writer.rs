@@ -15,7 +15,7 @@ use rusqlite::{Connection, Error, ErrorCode};
 use tokio::sync::oneshot;
 
 use crate::db::job::Job;
-use crate::db::share::Shares;
+use crate::db::share::{Place, Shares};
 use crate::db::{DbError, Row};
 use crate::metrics;
 
@@ -91,6 +91,8 @@ struct Write {
     by: Instant,
     state: Arc<AtomicU8>,
     answer: oneshot::Sender<Answer>,
+    /// Goes with it, so that one user's writes never fill the queue, not even those that nobody waits for any more.
+    _place: Option<Place>,
 }
 
 /// The thread's own side.
@@ -143,13 +145,9 @@ impl Writer {
         let (answer, mut answered) = oneshot::channel();
         let (deadline, by, state) =
             (job.deadline, job.acquire_by(self.patience.acquire), Arc::new(AtomicU8::new(WAITING)));
-        // Held until the answer, so that one user's writes never fill the queue.
-        let _place = match job.owner.id() {
-            Some(user) => Some(self.shares.place(user, by).await?),
-            None => None,
-        };
-        let queued = Instant::now();
-        self.send(Task::Write(Write { job, texts, queued, by, state: state.clone(), answer }))?;
+        let place = self.shares.place_for(&job.owner, by).await?;
+        let (queued, own) = (Instant::now(), state.clone());
+        self.send(Task::Write(Write { job, texts, queued, by, state: own, answer, _place: place }))?;
         let ended = |_| match state.load(Ordering::Acquire) {
             COMMITTING => Err(DbError::OutcomeUnknown("the writer ended while it committed".to_owned())),
             _ => Err(DbError::unavailable("the writer ended before it committed")),

@@ -1,3 +1,5 @@
+use futures_util::FutureExt as _;
+
 use super::*;
 use crate::auth::user_id::UserId;
 use crate::db::{Judge, Plan, Statement, Step, Value, Verdict, When};
@@ -10,7 +12,7 @@ fn write(sql: &'static str, params: Vec<Value>) -> (Write, oneshot::Receiver<Ans
     let job = Job::writes(&UserId::for_tests("ann"), steps, None, deadline);
     let state = Arc::new(AtomicU8::new(WAITING));
     let queued = Instant::now();
-    (Write { job, texts: vec![sql.into()], queued, by: deadline, state, answer }, answered)
+    (Write { job, texts: vec![sql.into()], queued, by: deadline, state, answer, _place: None }, answered)
 }
 
 fn desk_patience() -> Patience {
@@ -273,4 +275,27 @@ async fn a_full_queue_refuses_at_once_and_does_not_hold_up_the_end() {
     waiting.await.unwrap().unwrap();
     thread.join().unwrap();
     assert_eq!(count(&folder), 1);
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_waits_for_keeps_its_place_until_the_thread_is_done_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (writer, thread) = writer(desk(&folder), QUEUE, move |desk, inbox| {
+        wait.recv().unwrap();
+        desk.run(&inbox);
+    });
+    for _ in 0..SHARE {
+        let (gone, _) = write(INSERT, text(10));
+        assert!(writer.write(gone.job, gone.texts).now_or_never().is_none());
+    }
+    let (next, _) = write(INSERT, text(10));
+    let refused = writer.write(next.job, next.texts).now_or_never().expect("at once");
+    assert!(matches!(&refused, Err(DbError::Unavailable(text)) if text.contains("one user")), "{refused:?}");
+    go.send(()).unwrap();
+    writer.stop();
+    thread.join().unwrap();
+    let (next, _) = write(INSERT, text(10));
+    let closed = writer.write(next.job, next.texts).await;
+    assert!(!closed.unwrap_err().to_string().contains("one user"), "the places came back");
 }
