@@ -16,6 +16,10 @@ use crate::http::load::Ticket;
 /// How long a body may take where no middleware set a deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A body's first bytes are not counted: a title is written even while long lists take all the room. Requests under way are
+/// few enough for that.
+const FREE: usize = 16 * 1024;
+
 /// What is set aside at most before anything has arrived: the announced length is a promise, not a fact.
 const FIRST_ROOM: usize = 16 * 1024;
 
@@ -44,8 +48,9 @@ async fn collect(mut body: Body, limit: usize, ticket: Option<&Ticket>) -> Resul
         if data.len() > limit - whole.len() {
             return Err(ApiError::PayloadTooLarge(limit));
         }
-        if let Some(ticket) = ticket {
-            ticket.grow(data.len())?;
+        let counted = (whole.len() + data.len()).saturating_sub(FREE.max(whole.len()));
+        if let (Some(ticket), 1..) = (ticket, counted) {
+            ticket.grow(counted)?;
         }
         whole.extend_from_slice(&data);
     }
