@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::FromRef;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout_at;
 use tower::ServiceBuilder;
 
 use crate::api::{self, unwritten::UnwrittenErrors};
@@ -18,6 +21,7 @@ use crate::http::around::AroundLayer;
 use crate::http::client::Clients;
 use crate::http::correlation::Correlation;
 use crate::http::cors::{self, Origins};
+use crate::http::error::ApiError;
 use crate::http::headers::SecurityHeaders;
 use crate::http::limits::Limits;
 use crate::http::load::Load;
@@ -50,6 +54,39 @@ pub struct App {
     pub metrics: Metrics,
     /// When it was opened.
     pub started: Timestamp,
+    /// Turns for long windows.
+    pub long_windows: LongWindows,
+}
+
+/// Lets few long windows of a list be made at a time: with the longest texts one takes tens of MB, which are counted
+/// ([`crate::http`]'s load) only when the answer is there.
+#[derive(Debug)]
+pub struct LongWindows(Semaphore);
+
+impl LongWindows {
+    /// As many as are made at a time.
+    const AT_A_TIME: usize = 4;
+    /// Up to so many rows a window waits for nobody.
+    const SHORT: u32 = 100;
+
+    /// A turn for a window of so many rows, held until its answer is made.
+    ///
+    /// # Errors
+    /// [`ApiError::Unavailable`] when none came until the deadline.
+    pub async fn turn(&self, rows: u32, deadline: Instant) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
+        if rows <= Self::SHORT {
+            return Ok(None);
+        }
+        let turn = timeout_at(deadline.into(), self.0.acquire()).await;
+        // the semaphore is never closed
+        turn.ok().and_then(Result::ok).map(Some).ok_or_else(ApiError::unavailable)
+    }
+}
+
+impl Default for LongWindows {
+    fn default() -> Self {
+        Self(Semaphore::new(Self::AT_A_TIME))
+    }
 }
 
 /// A switch that several tasks see; down at first. Cheap to clone.
@@ -113,6 +150,7 @@ impl App {
             migrations_pending,
             metrics,
             started,
+            long_windows: LongWindows::default(),
         }))
     }
 }

@@ -172,3 +172,17 @@ async fn an_answer_to_options_needs_nothing() {
     assert_eq!(vary, ["Authorization, Origin"]);
     assert_eq!(response.headers()["cache-control"], "private, no-cache");
 }
+
+#[tokio::test(start_paused = true)]
+async fn few_long_windows_are_made_at_a_time() {
+    let windows = LongWindows::default();
+    let soon = || (tokio::time::Instant::now() + std::time::Duration::from_secs(5)).into_std();
+    let mut turns = Vec::new();
+    for _ in 0..LongWindows::AT_A_TIME {
+        turns.push(windows.turn(1_000, soon()).await.unwrap().unwrap());
+    }
+    assert!(matches!(windows.turn(101, soon()).await, Err(ApiError::Unavailable { .. })));
+    assert!(windows.turn(100, soon()).await.unwrap().is_none(), "a short one waits for nobody");
+    turns.pop();
+    assert!(windows.turn(1_000, soon()).await.unwrap().is_some());
+}

@@ -33,7 +33,7 @@ pub(crate) use server::Server;
 pub(crate) use spy::Spy;
 pub(crate) use user::{Resource, User, encode};
 pub(crate) use wire::Wire;
-pub(crate) use world::{Engine, World, as_role, test_server};
+pub(crate) use world::{Engine, World, as_role, is_pooled, test_server};
 
 /// Runs each named `async fn(world: &World)` as two tests: `name::sqlite` and `name::postgres`.
 macro_rules! on_both {

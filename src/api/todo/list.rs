@@ -74,12 +74,18 @@ pub async fn answer(app: Arc<App>, caller: Caller, params: &Params) -> Result<Re
         let text = Whole::new(shape);
         return Walk { app, caller, filter, order, last: None, rows: FIRST, text }.answer().await;
     }
+    let turn = app.long_windows.turn(asked.window.limit, caller.deadline).await?;
     let fetched = app.tasks(&caller).page(&asked.filter, &asked.order, &asked.window).await?;
     let links = links(params, &asked, &fetched);
     let Fetched { items, total, has_previous: _, has_more } = fetched;
     let Window { limit, start, count: _ } = asked.window;
     let window = TodoWindow { tasks: items, total, limit, offset: start.offset(), has_more };
-    Ok(counted(total, links, WindowShown(window, shape)))
+    let text = move || counted(total, links, WindowShown(window, shape));
+    if turn.is_none() {
+        return Ok(text());
+    }
+    // Tens of MB take long to write, and a thread of the runtime would take no other request meanwhile.
+    tokio::task::spawn_blocking(text).await.map_err(|_| ApiError::Internal)
 }
 
 /// A walk through the whole list, chunk by chunk, each its own statement.
